@@ -1,0 +1,75 @@
+// The kinds that the datastore holds: one table from which get, apply, the store and the agent take names and schemas.
+import { type BgpConfiguration, bgpConfigurationSchema } from './bgp-configuration.ts';
+import { type BgpPeer, bgpPeerSchema } from './bgp-peer.ts';
+import { type IpBlock, ipBlockSchema } from './ip-block.ts';
+import { type IpPool, ipPoolSchema } from './ip-pool.ts';
+import { type Namespace, namespaceSchema } from './namespace.ts';
+import { type NetworkPolicy, networkPolicySchema } from './network-policy.ts';
+import { type Node, nodeSchema } from './node.ts';
+import { type Pod, podSchema } from './pod.ts';
+
+/** Every object that passes through the store. */
+export type Resource = Namespace | Node | Pod | NetworkPolicy | IpPool | IpBlock | BgpConfiguration | BgpPeer;
+
+export type Kind = Resource['kind'];
+
+/** The resource type of a kind. */
+export type ResourceOf<K extends Kind> = Extract<Resource, { kind: K }>;
+
+/** Names of each kind as the API server and kubectl have them. */
+export const KINDS = {
+  Namespace: { apiVersion: 'v1', plural: 'namespaces', shortNames: ['ns'], namespaced: false, schema: namespaceSchema },
+  Node: { apiVersion: 'v1', plural: 'nodes', shortNames: ['no'], namespaced: false, schema: nodeSchema },
+  Pod: { apiVersion: 'v1', plural: 'pods', shortNames: ['po'], namespaced: true, schema: podSchema },
+  NetworkPolicy: {
+    apiVersion: 'networking.k8s.io/v1',
+    plural: 'networkpolicies',
+    shortNames: ['netpol'],
+    namespaced: true,
+    schema: networkPolicySchema,
+  },
+  IPPool: {
+    apiVersion: 'projectcalico.org/v3',
+    plural: 'ippools',
+    shortNames: [],
+    namespaced: false,
+    schema: ipPoolSchema,
+  },
+  IPBlock: {
+    apiVersion: 'margay.dev/v1alpha1',
+    plural: 'ipblocks',
+    shortNames: [],
+    namespaced: false,
+    schema: ipBlockSchema,
+  },
+  BGPConfiguration: {
+    apiVersion: 'projectcalico.org/v3',
+    plural: 'bgpconfigurations',
+    shortNames: ['bgpconfig'],
+    namespaced: false,
+    schema: bgpConfigurationSchema,
+  },
+  BGPPeer: {
+    apiVersion: 'projectcalico.org/v3',
+    plural: 'bgppeers',
+    shortNames: [],
+    namespaced: false,
+    schema: bgpPeerSchema,
+  },
+} as const satisfies Record<Kind, object>;
+
+/** Identity of an object: `Kind/name` or `Kind/namespace/name`. */
+export type ResourceKey = `${Kind}/${string}`;
+
+export function resourceKey(kind: Kind, namespace: string | undefined, name: string): ResourceKey {
+  return namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
+}
+
+export function keyOf(resource: Resource): ResourceKey {
+  const namespace = 'namespace' in resource.metadata ? resource.metadata.namespace : undefined;
+  return resourceKey(
+    resource.kind,
+    KINDS[resource.kind].namespaced ? String(namespace) : undefined,
+    resource.metadata.name,
+  );
+}

@@ -1,0 +1,88 @@
+// networking.k8s.io/v1 NetworkPolicy, with the validation of the API server (pkg/apis/networking/validation).
+import { z } from 'zod';
+import { cidrContainsCidr } from '../../lib/cidr.ts';
+import { labelSelectorSchema, namespacedMetadataSchema } from './metadata.ts';
+import { cidrSchema, portSchema, protocolSchema } from './scalars.ts';
+
+const ipBlockSchema = z
+  .looseObject({ cidr: cidrSchema, except: z.array(cidrSchema).exactOptional() })
+  .check((context) => {
+    const { cidr, except = [] } = context.value;
+    for (const [index, hole] of except.entries()) {
+      if (hole !== cidr && cidrContainsCidr(cidr, hole)) continue;
+      context.issues.push({
+        code: 'custom',
+        message: `"${hole}" is not strictly inside "${cidr}"`,
+        path: ['except', index],
+        input: hole,
+      });
+    }
+  });
+
+const peerSchema = z
+  .looseObject({
+    podSelector: labelSelectorSchema.exactOptional(),
+    namespaceSelector: labelSelectorSchema.exactOptional(),
+    ipBlock: ipBlockSchema.exactOptional(),
+  })
+  .check((context) => {
+    const { podSelector, namespaceSelector, ipBlock } = context.value;
+    const selects = podSelector !== undefined || namespaceSelector !== undefined;
+    const message =
+      ipBlock !== undefined && selects
+        ? 'ipBlock excludes podSelector and namespaceSelector'
+        : ipBlock === undefined && !selects
+          ? 'expected podSelector, namespaceSelector or ipBlock'
+          : undefined;
+    if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+  });
+
+const policyPortSchema = z
+  .looseObject({
+    protocol: protocolSchema.default('TCP'),
+    port: z
+      .union([
+        portSchema,
+        z.string().regex(/^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/, 'expected a port number or port name'),
+      ])
+      .exactOptional(),
+    endPort: portSchema.exactOptional(),
+  })
+  .check((context) => {
+    const { port, endPort } = context.value;
+    if (endPort === undefined) return;
+    const message =
+      typeof port !== 'number'
+        ? 'endPort needs a numeric port'
+        : endPort < port
+          ? `endPort ${endPort} is below port ${port}`
+          : undefined;
+    if (message !== undefined) context.issues.push({ code: 'custom', message, path: ['endPort'], input: endPort });
+  });
+
+export const networkPolicySchema = z.looseObject({
+  apiVersion: z.literal('networking.k8s.io/v1'),
+  kind: z.literal('NetworkPolicy'),
+  metadata: namespacedMetadataSchema,
+  spec: z.looseObject({
+    podSelector: labelSelectorSchema.default({}),
+    policyTypes: z
+      .array(z.enum(['Ingress', 'Egress']))
+      .max(2)
+      .exactOptional(),
+    ingress: z
+      .array(
+        z.looseObject({ from: z.array(peerSchema).exactOptional(), ports: z.array(policyPortSchema).exactOptional() }),
+      )
+      .exactOptional(),
+    egress: z
+      .array(
+        z.looseObject({ to: z.array(peerSchema).exactOptional(), ports: z.array(policyPortSchema).exactOptional() }),
+      )
+      .exactOptional(),
+  }),
+});
+
+export type NetworkPolicy = z.output<typeof networkPolicySchema>;
+export type NetworkPolicyPeer = z.output<typeof peerSchema>;
+export type NetworkPolicyPort = z.output<typeof policyPortSchema>;

@@ -1,0 +1,22 @@
+// v1 Node: who is in the cluster, with addresses, labels and Calico's BGP annotations.
+import { z } from 'zod';
+import { metadataSchema } from './metadata.ts';
+
+export const nodeSchema = z.looseObject({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Node'),
+  metadata: metadataSchema,
+  spec: z.looseObject({}).exactOptional(),
+  status: z
+    .looseObject({
+      addresses: z.array(z.looseObject({ type: z.string(), address: z.string() })).exactOptional(),
+    })
+    .exactOptional(),
+});
+
+export type Node = z.output<typeof nodeSchema>;
+
+/** Annotation that overrides the node's BGP address, `ADDRESS[/LENGTH]`. */
+export const NODE_IPV4_ANNOTATION = 'projectcalico.org/IPv4Address';
+/** Annotation with the node's own AS number. Absent: that of BGPConfiguration `default`. */
+export const NODE_ASN_ANNOTATION = 'projectcalico.org/ASNumber';

@@ -1,0 +1,43 @@
+// Field types that many kinds share: addresses, CIDRs, ports and AS numbers, branded by the schema.
+import { z } from 'zod';
+import type { Brand } from '../../lib/brand.ts';
+import { type Cidr, parseCidr } from '../../lib/cidr.ts';
+import { type Ip, parseIp } from '../../lib/ip.ts';
+
+/** An autonomous system number, 1 to 4294967295 (RFC 6793; 0 is reserved by RFC 7607). */
+export type Asn = Brand<number, 'Asn'>;
+
+export const ipSchema = z.string().transform((text, context): Ip => {
+  const parsed = parseIp(text);
+  if (parsed.ok) return parsed.value;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+export const cidrSchema = z.string().transform((text, context): Cidr => {
+  const parsed = parseCidr(text);
+  if (parsed.ok) return parsed.value;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+export const portSchema = z.int().min(1).max(65535);
+
+export const protocolSchema = z.enum(['TCP', 'UDP', 'SCTP']);
+export type Protocol = z.output<typeof protocolSchema>;
+
+/** Plain (`65546`) or dotted (`"1.10"`) notation, as Calico writes it. */
+export const asnSchema = z.union([z.int(), z.string()]).transform((value, context): Asn => {
+  const number = typeof value === 'number' ? value : asnOfText(value);
+  if (number >= 1 && number <= 0xffff_ffff) return number as Asn;
+  context.addIssue(`Cannot parse AS number "${value}": expected 1 to 4294967295 or dotted HIGH.LOW`);
+  return z.NEVER;
+});
+
+function asnOfText(text: string): number {
+  const match = /^(?:(\d{1,5})\.)?(\d{1,10})$/.exec(text);
+  if (match === null) return Number.NaN;
+  const high = Number(match[1] ?? 0);
+  const low = Number(match[2]);
+  return match[1] !== undefined && (high > 65535 || low > 65535) ? Number.NaN : high * 65536 + low;
+}
