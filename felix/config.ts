@@ -1,0 +1,42 @@
+// The agent's configuration: one JSON file, named by `--config`. Unknown keys are refused, so that a typing error is
+// found at start and not at night.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { subdomainName } from '../datastore/resources/metadata.ts';
+
+const configSchema = z.strictObject({
+  /** Name of this node's Node object. */
+  node: subdomainName,
+  datastore: z.strictObject({
+    kind: z.literal('embedded'),
+    /** The SQLite file that all nodes share. */
+    path: z.string().startsWith('/'),
+  }),
+  /** Sockets: `cni.sock`, `control.sock`, `gobgp/gobgp.sock`. Lost at reboot. */
+  runDirectory: z.string().startsWith('/').default('/run/margay'),
+  /** Journal of addresses and the spool of DELs. Survives a reboot. */
+  stateDirectory: z.string().startsWith('/').default('/var/lib/margay'),
+  /** MTU of pod interfaces in bytes, 1280 to 65535. Absent: that of the interface with the node's address. */
+  mtuBytes: z.int().min(1280).max(65535).exactOptional(),
+});
+
+export type Config = z.output<typeof configSchema>;
+
+/** @throws Error that names the file and the field */
+export function readConfig(path: string): Config {
+  const raw: unknown = parseJson(path, readFileSync(path, 'utf8'));
+  const parsed = configSchema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(
+    `Cannot read configuration "${path}": ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+  );
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`Cannot read configuration "${path}": not JSON, expected an object`, { cause });
+  }
+}

@@ -1,0 +1,46 @@
+// Learned routes over restarts. What the kernel already has from an earlier life, or from before gobgpd went away, is
+// stale but true until BGP has settled: every configured peer is established and has sent End-of-RIB, or the stale timer
+// ran out. Until then stale routes stay unless a fresh path for the same prefix replaces them.
+import type { Cidr } from '../../lib/cidr.ts';
+import type { Ip } from '../../lib/ip.ts';
+
+export type LearnedRoutes = ReadonlyMap<Cidr, readonly Ip[]>;
+
+export type Learned = {
+  /** Routes found in the kernel at start. */
+  readonly adopt: (routes: LearnedRoutes) => void;
+  /** The present RIB, after the import rules. */
+  readonly fresh: (routes: LearnedRoutes) => void;
+  /** gobgpd is gone and its RIB with it. */
+  readonly lost: () => void;
+  /** BGP has settled, or the stale timer ran out: stale routes go. */
+  readonly settle: () => void;
+  readonly settled: () => boolean;
+  readonly desired: () => LearnedRoutes;
+};
+
+export function createLearned(): Learned {
+  let stale: LearnedRoutes = new Map();
+  let current: LearnedRoutes = new Map();
+  let settled = false;
+  const desired = (): LearnedRoutes => new Map([...stale, ...current]);
+  return {
+    adopt: (routes) => {
+      stale = new Map([...routes, ...stale]);
+    },
+    fresh: (routes) => {
+      current = routes;
+    },
+    lost: () => {
+      stale = desired();
+      current = new Map();
+      settled = false;
+    },
+    settle: () => {
+      stale = new Map();
+      settled = true;
+    },
+    settled: () => settled,
+    desired,
+  };
+}
