@@ -1,0 +1,151 @@
+// A synchronous AF_NETLINK socket over libc. The kernel handles a netlink request inside send(2), so its answers are
+// queued when `send` returns and reading them never waits; the receive timeout only guards against being wrong there.
+// A socket belongs to the network namespace in which it was opened, wherever the process goes later.
+import koffi from 'koffi';
+import { KernelError } from './kernel-error.ts';
+
+/** Netlink families in use (include/uapi/linux/netlink.h). */
+export const NETLINK = { route: 0, netfilter: 12 } as const;
+
+export type NetlinkSocket = {
+  /** Our address; the kernel puts it on events that we caused. */
+  readonly portId: number;
+  /**
+   * One sendmsg(2), growing the send buffer when the message is larger.
+   * @throws KernelError
+   */
+  readonly send: (message: Uint8Array) => void;
+  /**
+   * One datagram, or `undefined` when none is queued. The bytes are valid until the next call.
+   * @throws KernelError `ENOBUFS` when the kernel dropped answers
+   */
+  readonly receive: (wait: 'wait' | 'poll') => Uint8Array | undefined;
+  readonly close: () => void;
+};
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0x80000;
+const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const SO_RCVTIMEO = 20;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+const EINTR = 4;
+const EAGAIN = 11;
+const EMSGSIZE = 90;
+
+const RECEIVE_TIMEOUT_SECONDS = 5;
+const RECEIVE_BYTES = 8 << 20;
+const FIRST_SEND_BYTES = 1 << 20;
+/** The kernel fills dump datagrams up to the reader's buffer, at most 32 KiB (netlink_dump() in af_netlink.c). */
+const DATAGRAM_BYTES = 256 * 1024;
+
+/** @throws KernelError */
+export function openNetlinkSocket(protocol: number): NetlinkSocket {
+  const libc = loadLibc();
+  const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+  if (fd < 0) throw new KernelError('open a netlink socket', koffi.errno());
+  try {
+    return connect(libc, fd);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+function connect(libc: Libc, fd: number): NetlinkSocket {
+  const check = (op: string, result: number): number => {
+    if (result < 0) throw new KernelError(op, koffi.errno());
+    return result;
+  };
+  const option = (level: number, name: number, value: Buffer): void => {
+    check('set a netlink socket option', libc.setsockopt(fd, level, name, value, value.length));
+  };
+  let sendBytes = FIRST_SEND_BYTES;
+  option(SOL_SOCKET, SO_SNDBUFFORCE, int32(sendBytes));
+  option(SOL_SOCKET, SO_RCVBUFFORCE, int32(RECEIVE_BYTES));
+  option(SOL_SOCKET, SO_RCVTIMEO, timeval(RECEIVE_TIMEOUT_SECONDS));
+  option(SOL_NETLINK, NETLINK_CAP_ACK, int32(1));
+  option(SOL_NETLINK, NETLINK_EXT_ACK, int32(1));
+  const address = Buffer.alloc(12);
+  address.writeUInt16LE(AF_NETLINK);
+  check('bind a netlink socket', libc.bind(fd, address, address.length));
+  check('read the address of a netlink socket', libc.getsockname(fd, address, int32(address.length)));
+  const buffer = Buffer.alloc(DATAGRAM_BYTES);
+  let open = true;
+
+  return {
+    portId: address.readUInt32LE(4),
+    send: (message) => {
+      // An skb's truesize is larger than its payload, hence twice.
+      if (message.length * 2 > sendBytes) {
+        sendBytes = message.length * 2;
+        option(SOL_SOCKET, SO_SNDBUFFORCE, int32(sendBytes));
+      }
+      for (;;) {
+        if (libc.send(fd, message, message.length, 0) >= 0) return;
+        if (koffi.errno() !== EINTR) throw new KernelError('send to netlink', koffi.errno());
+      }
+    },
+    receive: (wait) => {
+      for (;;) {
+        const length = libc.recv(fd, buffer, buffer.length, MSG_TRUNC | (wait === 'poll' ? MSG_DONTWAIT : 0));
+        if (length > buffer.length) throw new KernelError('receive from netlink', EMSGSIZE);
+        if (length >= 0) return buffer.subarray(0, length);
+        if (koffi.errno() === EAGAIN) return undefined;
+        if (koffi.errno() !== EINTR) throw new KernelError('receive from netlink', koffi.errno());
+      }
+    },
+    close: () => {
+      if (open) libc.close(fd);
+      open = false;
+    },
+  };
+}
+
+type Libc = ReturnType<typeof bindLibc>;
+let bound: Libc | undefined;
+
+function loadLibc(): Libc {
+  bound ??= bindLibc();
+  return bound;
+}
+
+// Loading the process itself instead of a file name finds libc under glibc and musl alike.
+function bindLibc() {
+  const libc = koffi.load(null);
+  return {
+    socket: libc.func('int socket(int domain, int type, int protocol)') as (a: number, b: number, c: number) => number,
+    setsockopt: libc.func('int setsockopt(int fd, int level, int name, void *value, uint32_t length)') as (
+      ...args: [fd: number, level: number, name: number, value: Buffer, length: number]
+    ) => number,
+    bind: libc.func('int bind(int fd, void *address, uint32_t length)') as (a: number, b: Buffer, c: number) => number,
+    getsockname: libc.func('int getsockname(int fd, void *address, void *length)') as (
+      ...args: [fd: number, address: Buffer, length: Buffer]
+    ) => number,
+    send: libc.func('int64_t send(int fd, void *data, size_t length, int flags)') as (
+      ...args: [fd: number, data: Uint8Array, length: number, flags: number]
+    ) => number,
+    recv: libc.func('int64_t recv(int fd, void *data, size_t length, int flags)') as (
+      ...args: [fd: number, data: Buffer, length: number, flags: number]
+    ) => number,
+    close: libc.func('int close(int fd)') as (fd: number) => number,
+  };
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+}
+
+function timeval(seconds: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigInt64LE(BigInt(seconds));
+  return bytes;
+}
