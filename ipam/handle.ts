@@ -1,0 +1,20 @@
+// The key of an assignment: which network attached which interface of which container.
+import type { Brand } from '../lib/brand.ts';
+
+/** `<network>.<containerId>.<ifName>`; equal exactly when all three parts are equal. */
+export type Handle = Brand<string, 'Handle'>;
+
+export type Attachee = {
+  /** `name` of the CNI network configuration. */
+  readonly network: string;
+  /** CNI_CONTAINERID. */
+  readonly containerId: string;
+  /** CNI_IFNAME, the name inside the pod. */
+  readonly ifName: string;
+};
+
+/** Dots inside the first two parts are written `%2E`, so that no two attachments share a handle (CNI SPEC 1.1 §2). */
+export const handleOf = ({ network, containerId, ifName }: Attachee): Handle =>
+  `${escapePart(network)}.${escapePart(containerId)}.${ifName}` as Handle;
+
+const escapePart = (part: string): string => part.replaceAll('%', '%25').replaceAll('.', '%2E');

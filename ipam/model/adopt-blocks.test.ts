@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type IpBlock, ipBlockName, ipBlockSchema } from '../../datastore/resources/ip-block.ts';
+import { parseCidr } from '../../lib/cidr.ts';
+import { unwrap } from '../../lib/result.ts';
+import { type Assignment, assignmentSchema } from '../assignment.ts';
+import { adoptBlocks, type KnownBlock } from './adopt-blocks.ts';
+
+const stored = (cidr: string, node: string): IpBlock =>
+  ipBlockSchema.parse({
+    apiVersion: 'margay.dev/v1alpha1',
+    kind: 'IPBlock',
+    metadata: { name: ipBlockName(unwrap(parseCidr(cidr))) },
+    spec: { cidr, pool: 'p', node },
+  });
+const known = (cidr: string): KnownBlock => ({ cidr: unwrap(parseCidr(cidr)), pool: 'p' });
+const assignment = (...ips: string[]): Assignment =>
+  assignmentSchema.parse({
+    handle: `net.${ips[0]}.eth0`,
+    namespace: 'shop',
+    pod: 'web',
+    ips,
+    netns: '/run/netns/web',
+    hostIfName: 'mgy0',
+    sequence: 1,
+    assignedAt: '2026-01-01T00:00:00.000Z',
+    state: 'attached',
+  });
+
+const given = (stored: readonly IpBlock[], known: readonly KnownBlock[], assignments: readonly Assignment[]) => ({
+  stored,
+  known,
+  assignments,
+});
+
+const one = '10.244.1.0/24';
+const rows = [
+  { name: 'nothing', given: given([], [], []), own: [], recreate: [], drop: [], conflicts: [] },
+  {
+    name: 'a block that both know',
+    given: given([stored(one, 'me')], [known(one)], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+  },
+  {
+    name: 'a block whose claim the journal missed',
+    given: given([stored(one, 'me')], [], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+  },
+  {
+    name: 'an empty block that is gone from the datastore',
+    given: given([], [known(one)], []),
+    own: [],
+    recreate: [],
+    drop: [one],
+    conflicts: [],
+  },
+  {
+    name: 'a block with pods that is gone from the datastore',
+    given: given([], [known(one)], [assignment('10.244.1.7')]),
+    own: [],
+    recreate: [one],
+    drop: [],
+    conflicts: [],
+  },
+  {
+    name: 'a block with pods that another node has now',
+    given: given([stored(one, 'you')], [known(one)], [assignment('fd00:10:244::7', '10.244.1.7')]),
+    own: [],
+    recreate: [],
+    drop: [one],
+    conflicts: ['10.244.1.7 you'],
+  },
+  {
+    name: 'a block with pods of which another node has a part',
+    given: given([stored('10.244.1.128/25', 'you')], [known(one)], [assignment('10.244.1.7')]),
+    own: [],
+    recreate: [],
+    drop: [one],
+    conflicts: [],
+  },
+];
+
+for (const { name, given, own, recreate, drop, conflicts } of rows) {
+  test(`adoptBlocks() of ${name}`, () => {
+    const adoption = adoptBlocks({ node: 'me', ...given });
+    const text = (blocks: readonly { cidr: string }[]) => blocks.map(({ cidr }) => cidr);
+    assert.deepEqual(text(adoption.own), own);
+    assert.deepEqual(text(adoption.recreate), recreate);
+    assert.deepEqual(text(adoption.drop), drop);
+    assert.deepEqual(
+      adoption.conflicts.map(({ ip, owner }) => `${ip} ${owner}`),
+      conflicts,
+    );
+  });
+}

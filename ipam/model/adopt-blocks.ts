@@ -1,0 +1,70 @@
+// What a restarted node makes of its blocks: the datastore says who owns a block, the journal says what was promised
+// from it. Nothing that is promised to a live pod is dropped here.
+import type { IpBlock } from '../../datastore/resources/ip-block.ts';
+import { type Cidr, cidrContains, cidrFamily, cidrLength, cidrOf, cidrOverlaps } from '../../lib/cidr.ts';
+import { type Ip, ipFamily } from '../../lib/ip.ts';
+import type { Assignment } from '../assignment.ts';
+
+export type KnownBlock = { readonly cidr: Cidr; readonly pool: string };
+
+/** A pod has an address of a block that the datastore gives to another node. */
+export type BlockConflict = {
+  readonly assignment: Assignment;
+  readonly ip: Ip;
+  readonly block: Cidr;
+  readonly owner: string;
+};
+
+export type Adoption = {
+  /** Blocks that the datastore gives to this node. */
+  readonly own: readonly KnownBlock[];
+  /** Blocks that vanished from the datastore while pods have addresses in them: to be created again. */
+  readonly recreate: readonly KnownBlock[];
+  /** Blocks of the journal that are not this node's any more. */
+  readonly drop: readonly KnownBlock[];
+  readonly conflicts: readonly BlockConflict[];
+};
+
+export function adoptBlocks(given: {
+  readonly node: string;
+  readonly stored: readonly IpBlock[];
+  readonly known: readonly KnownBlock[];
+  readonly assignments: readonly Assignment[];
+}): Adoption {
+  const own = given.stored.filter(({ spec }) => spec.node === given.node).map(({ spec }) => blockOf(spec));
+  const foreign = given.stored.filter(({ spec }) => spec.node !== given.node).map(({ spec }) => spec);
+  const ownerOf = indexBlocks(foreign);
+  const held = given.assignments.flatMap((assignment) => assignment.ips.map((ip) => ({ assignment, ip })));
+  const missing = given.known.filter(({ cidr }) => !own.some((block) => block.cidr === cidr));
+  const isWanted = ({ cidr }: KnownBlock): boolean =>
+    held.some(({ ip }) => cidrContains(cidr, ip)) &&
+    ![...own, ...foreign].some((block) => cidrOverlaps(block.cidr, cidr));
+  return {
+    own,
+    recreate: missing.filter(isWanted),
+    drop: missing.filter((block) => !isWanted(block)),
+    conflicts: held.flatMap(({ assignment, ip }) => {
+      const found = ownerOf(ip);
+      return found === undefined ? [] : [{ assignment, ip, ...found }];
+    }),
+  };
+}
+
+/** Finds the block around an address without walking through thousands of them. */
+function indexBlocks(
+  blocks: readonly { readonly cidr: Cidr; readonly node: string }[],
+): (ip: Ip) => { readonly block: Cidr; readonly owner: string } | undefined {
+  const owners = new Map(blocks.map(({ cidr, node }) => [cidr, node]));
+  const shapes = new Map(blocks.map(({ cidr }) => [`${cidrFamily(cidr)}/${cidrLength(cidr)}`, cidr]));
+  return (ip) => {
+    for (const shape of shapes.values()) {
+      if (cidrFamily(shape) !== ipFamily(ip)) continue;
+      const block = cidrOf(ip, cidrLength(shape));
+      const owner = owners.get(block);
+      if (owner !== undefined) return { block, owner };
+    }
+    return undefined;
+  };
+}
+
+const blockOf = ({ cidr, pool }: KnownBlock): KnownBlock => ({ cidr, pool });

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type IpPool, ipPoolSchema } from '../../datastore/resources/ip-pool.ts';
+import { choosePools, type PoolQuery } from './choose-pools.ts';
+
+const pool = (name: string, cidr: string, spec: object = {}, metadata: object = {}): IpPool =>
+  ipPoolSchema.parse({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name, ...metadata },
+    spec: { cidr, ...spec },
+  });
+const automatic: PoolQuery = { family: 4, nodeLabels: { zone: 'a' }, purpose: 'automatic' };
+
+const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>; usable: string[]; why?: RegExp }[] = [
+  {
+    name: 'pools of the family by name',
+    given: [pool('b', '10.245.0.0/16'), pool('six', 'fd00:10:244::/48'), pool('a', '10.244.0.0/16')],
+    usable: ['a', 'b'],
+  },
+  { name: 'no disabled pool', given: [pool('a', '10.244.0.0/16', { disabled: true })], usable: [], why: /disabled/ },
+  {
+    name: 'no pool that is being deleted',
+    given: [pool('a', '10.244.0.0/16', {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })],
+    usable: [],
+    why: /being deleted/,
+  },
+  {
+    name: 'a pool for workloads among other uses',
+    given: [pool('a', '10.244.0.0/16', { allowedUses: ['Tunnel', 'Workload'] })],
+    usable: ['a'],
+  },
+  {
+    name: 'no pool for tunnels only',
+    given: [pool('a', '10.244.0.0/16', { allowedUses: ['Tunnel'] })],
+    usable: [],
+    why: /allowedUses/,
+  },
+  {
+    name: 'no pool whose uses cannot be read',
+    given: [pool('a', '10.244.0.0/16', { allowedUses: 'Workload' })],
+    usable: [],
+    why: /allowedUses/,
+  },
+  {
+    name: 'no manual pool for an automatic pick',
+    given: [pool('a', '10.244.0.0/16', { assignmentMode: 'Manual' })],
+    usable: [],
+    why: /assignmentMode/,
+  },
+  {
+    name: 'a manual pool for a requested address',
+    given: [pool('a', '10.244.0.0/16', { assignmentMode: 'Manual', nodeSelector: "zone == 'b'" })],
+    query: { purpose: 'requested' },
+    usable: ['a'],
+  },
+  {
+    name: 'a pool for all() nodes',
+    given: [pool('a', '10.244.0.0/16', { nodeSelector: ' all( ) ' }), pool('b', '10.245.0.0/16', { nodeSelector: '' })],
+    usable: ['a', 'b'],
+  },
+  {
+    name: 'no pool whose selector nobody evaluates',
+    given: [pool('a', '10.244.0.0/16', { nodeSelector: "zone == 'a'" })],
+    usable: [],
+    why: /nodeSelector/,
+  },
+  {
+    name: 'pools by an evaluated selector',
+    given: [
+      pool('a', '10.244.0.0/16', { nodeSelector: "zone == 'a'" }),
+      pool('b', '10.245.0.0/16', { nodeSelector: "zone == 'b'" }),
+    ],
+    query: { matches: (selector, labels) => selector === `zone == '${labels['zone']}'` },
+    usable: ['a'],
+    why: /zone == 'b'/,
+  },
+  {
+    name: 'the older one of two that overlap',
+    given: [
+      pool('a', '10.244.0.0/17', {}, { creationTimestamp: '2026-02-01T00:00:00Z' }),
+      pool('b', '10.244.0.0/16', {}, { creationTimestamp: '2026-01-01T00:00:00Z' }),
+    ],
+    usable: ['b'],
+    why: /overlaps 10\.244\.0\.0\/16 of the older IPPool "b"/,
+  },
+  {
+    name: 'a pool that replaces a disabled one',
+    given: [
+      pool('a', '10.244.0.0/16', { disabled: true }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
+      pool('b', '10.244.0.0/16', {}, { creationTimestamp: '2026-02-01T00:00:00Z' }),
+    ],
+    usable: ['b'],
+  },
+];
+
+for (const { name, given, query, usable, why } of rows) {
+  test(`choosePools() finds ${name}`, () => {
+    const choice = choosePools(given, { ...automatic, ...query });
+    assert.deepEqual(
+      choice.usable.map(({ metadata }) => metadata.name),
+      usable,
+    );
+    if (why !== undefined) assert.match(choice.refused[0]?.why ?? '', why);
+  });
+}

@@ -1,0 +1,57 @@
+// Cutting a pool into blocks. A pool may hold millions of blocks, so nothing here lists more of them than it is asked for.
+import { createHash } from 'node:crypto';
+import { blockSizeOf, type IpPool } from '../../datastore/resources/ip-pool.ts';
+import {
+  type Cidr,
+  cidrLength,
+  cidrOf,
+  cidrOverlaps,
+  cidrRange,
+  type IpRange,
+  subtractRanges,
+} from '../../lib/cidr.ts';
+import { familyBits, type Ip, ipFromBigInt } from '../../lib/ip.ts';
+
+/**
+ * Blocks of a pool that overlap none of `taken`, lazily, each once. The walk starts at a position derived from the
+ * node's name and wraps around, so that nodes that claim at the same moment do not race for the same block.
+ */
+export function* unclaimedBlocks(pool: IpPool, node: string, taken: readonly Cidr[]): Generator<Cidr, void> {
+  const range = cidrRange(pool.spec.cidr);
+  const length = blockLength(pool);
+  const step = 1n << BigInt(familyBits(range.family) - length);
+  const holes = taken.filter((cidr) => cidrOverlaps(cidr, pool.spec.cidr)).map((cidr) => widen(cidrRange(cidr), step));
+  const start = range.first + seedOf(node, (range.last - range.first) / step + 1n) * step;
+  const halves = [
+    { ...range, first: start },
+    { ...range, last: start - 1n },
+  ];
+  for (const half of halves) {
+    for (const gap of subtractRanges(half, holes)) {
+      for (let first = gap.first; first <= gap.last; first += step) {
+        yield cidrOf(ipFromBigInt(first, range.family), length);
+      }
+    }
+  }
+}
+
+/** The block of the pool that an address of the pool lies in. */
+export const blockAround = (pool: IpPool, ip: Ip): Cidr => cidrOf(ip, blockLength(pool));
+
+/** Number of blocks that the pool is cut into. */
+export const blockCount = (pool: IpPool): bigint => 1n << BigInt(blockLength(pool) - cidrLength(pool.spec.cidr));
+
+/** Prefix length of the blocks; a pool smaller than the default block is one block. */
+const blockLength = (pool: IpPool): number => Math.max(blockSizeOf(pool), cidrLength(pool.spec.cidr));
+
+/** Position of a node's first choice among `count` blocks. */
+function seedOf(node: string, count: bigint): bigint {
+  return createHash('sha256').update(node).digest().readBigUInt64BE(0) % count;
+}
+
+// A block of another size (of a pool that was cut differently before) makes every block that it touches unusable.
+const widen = (range: IpRange, step: bigint): IpRange => ({
+  ...range,
+  first: (range.first / step) * step,
+  last: (range.last / step) * step + step - 1n,
+});
