@@ -14,6 +14,8 @@ export type StoreErrorCode =
   | 'conflict'
   /** The version is too old to watch from: list again. */
   | 'gone'
+  /** The object, or the stored one, breaks its schema or a rule between objects. */
+  | 'invalid'
   /** The store cannot be read or written now. */
   | 'unavailable';
 
@@ -36,7 +38,7 @@ export type WatchEvent =
   | { readonly kind: 'in-sync'; readonly version: Version };
 
 export type Store = {
-  /** `undefined` when absent. @throws StoreError unavailable */
+  /** `undefined` when absent. @throws StoreError unavailable, or invalid when the stored object does not pass its schema */
   readonly get: <K extends Kind>(
     kind: K,
     namespace: string | undefined,
@@ -47,11 +49,11 @@ export type Store = {
     kind: K,
     namespace?: string,
   ) => Promise<{ readonly items: readonly ResourceOf<K>[]; readonly version: Version }>;
-  /** Returns the stored object with uid, creationTimestamp and resourceVersion. @throws StoreError exists */
+  /** Returns the stored object with uid, creationTimestamp and resourceVersion. @throws StoreError exists, invalid */
   readonly create: <R extends Resource>(resource: R) => Promise<R>;
-  /** Compare-and-swap when `metadata.resourceVersion` is there, else last write wins. @throws StoreError not-found, conflict */
+  /** Compare-and-swap when `metadata.resourceVersion` is there, else last write wins. @throws StoreError not-found, conflict, invalid */
   readonly update: <R extends Resource>(resource: R) => Promise<R>;
-  /** @throws StoreError not-found, or conflict when `version` is given and is not the current one */
+  /** @throws StoreError not-found, conflict when `version` is given and is not the current one, invalid when still used */
   readonly delete: (kind: Kind, namespace: string | undefined, name: string, version?: Version) => Promise<void>;
   /**
    * Snapshot of the kinds as `put` events, then `in-sync`, then every later change in order, several of one object

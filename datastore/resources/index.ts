@@ -58,6 +58,15 @@ export const KINDS = {
   },
 } as const satisfies Record<Kind, object>;
 
+/** All kinds, in the order of the table. */
+export const KIND_NAMES: readonly Kind[] = Object.values(KINDS).map(({ schema }) => schema.shape.kind.value);
+
+/** Whether a text is the name of a kind, spelt as in a manifest. */
+export const isKind = (text: string): text is Kind => Object.hasOwn(KINDS, text);
+
+export const isOfKind = <K extends Kind>(resource: Resource, kind: K): resource is ResourceOf<K> =>
+  resource.kind === kind;
+
 /** Identity of an object: `Kind/name` or `Kind/namespace/name`. */
 export type ResourceKey = `${Kind}/${string}`;
 

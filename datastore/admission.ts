@@ -1,0 +1,84 @@
+// Rules between objects that a schema cannot see: the store asks them inside the transaction of every write.
+import { cidrContainsCidr, cidrLength, cidrOverlaps } from '../lib/cidr.ts';
+import { err, ok, type Result } from '../lib/result.ts';
+import type { Kind, Resource, ResourceOf } from './resources/index.ts';
+import { type IpBlock, ipBlockName } from './resources/ip-block.ts';
+import { blockSizeOf, type IpPool } from './resources/ip-pool.ts';
+
+/** A write before it happens; `old` is what is stored now. */
+export type Write =
+  | { readonly kind: 'create'; readonly resource: Resource }
+  | { readonly kind: 'update'; readonly resource: Resource; readonly old: Resource | undefined }
+  | { readonly kind: 'delete'; readonly resource: Resource };
+
+/** Reads the stored objects of a kind. */
+export type Lister = <K extends Kind>(kind: K) => readonly ResourceOf<K>[];
+
+/** Whether a write may happen; the error names both objects. */
+export function admit(write: Write, list: Lister): Result<void> {
+  const { resource } = write;
+  switch (resource.kind) {
+    case 'IPPool':
+      return write.kind === 'delete' ? admitPoolDelete(resource, list) : admitPool(resource, oldOf(write), list);
+    case 'IPBlock':
+      return write.kind === 'delete' ? ok(undefined) : admitBlock(resource, oldOf(write), list);
+    case 'Namespace':
+    case 'Node':
+    case 'Pod':
+    case 'NetworkPolicy':
+    case 'BGPConfiguration':
+    case 'BGPPeer':
+      return ok(undefined);
+    default:
+      return resource satisfies never;
+  }
+}
+
+const oldOf = (write: Write): Resource | undefined => (write.kind === 'update' ? write.old : undefined);
+
+function admitPool(pool: IpPool, old: Resource | undefined, list: Lister): Result<void> {
+  const { name } = pool.metadata;
+  const refuse = (why: string): Result<void> => err(`Cannot accept IPPool "${name}": ${why}`);
+  if (old?.kind === 'IPPool') {
+    if (old.spec.cidr !== pool.spec.cidr) {
+      return refuse(`spec.cidr: "${pool.spec.cidr}", expected "${old.spec.cidr}" because it cannot change`);
+    }
+    if (blockSizeOf(old) !== blockSizeOf(pool)) {
+      return refuse(`spec.blockSize: ${blockSizeOf(pool)}, expected ${blockSizeOf(old)} because it cannot change`);
+    }
+  }
+  for (const other of list('IPPool')) {
+    if (other.metadata.name === name || !cidrOverlaps(other.spec.cidr, pool.spec.cidr)) continue;
+    return refuse(
+      `spec.cidr: "${pool.spec.cidr}" overlaps "${other.spec.cidr}" of IPPool "${other.metadata.name}", expected a range of its own`,
+    );
+  }
+  return ok(undefined);
+}
+
+function admitPoolDelete(pool: IpPool, list: Lister): Result<void> {
+  const blocks = list('IPBlock').filter((block) => block.spec.pool === pool.metadata.name);
+  const [first] = blocks;
+  if (first === undefined) return ok(undefined);
+  const { cidr, node } = first.spec;
+  return err(
+    `Cannot delete IPPool "${pool.metadata.name}": ${blocks.length} blocks are cut from it, first "${cidr}" of node "${node}", expected none`,
+  );
+}
+
+// A fixed size and a name derived from the CIDR together make two overlapping blocks impossible.
+function admitBlock(block: IpBlock, old: Resource | undefined, list: Lister): Result<void> {
+  const { cidr, pool: poolName } = block.spec;
+  const refuse = (why: string): Result<void> => err(`Cannot accept IPBlock "${block.metadata.name}": ${why}`);
+  if (old?.kind === 'IPBlock' && old.spec.cidr === cidr && old.spec.pool === poolName) return ok(undefined);
+  if (block.metadata.name !== ipBlockName(cidr)) return refuse(`metadata.name: expected "${ipBlockName(cidr)}"`);
+  const pool = list('IPPool').find((candidate) => candidate.metadata.name === poolName);
+  if (pool === undefined) return refuse(`spec.pool: IPPool "${poolName}" is not there, expected an existing pool`);
+  if (!cidrContainsCidr(pool.spec.cidr, cidr)) {
+    return refuse(`spec.cidr: "${cidr}" is outside "${pool.spec.cidr}" of IPPool "${poolName}", expected a part of it`);
+  }
+  if (cidrLength(cidr) !== blockSizeOf(pool)) {
+    return refuse(`spec.cidr: "${cidr}", expected a /${blockSizeOf(pool)} as IPPool "${poolName}" has them`);
+  }
+  return ok(undefined);
+}
