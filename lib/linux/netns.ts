@@ -1,0 +1,62 @@
+// Entering a network namespace for a moment. A socket and the files below /proc/sys/net belong to the namespace of the
+// thread that opens them, so it is enough to be inside while opening. Only the calling (main) thread moves; the
+// function is synchronous, so that no other work of the event loop can run in the wrong namespace.
+import { closeSync, constants, openSync, readlinkSync, statfsSync, statSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+import koffi from 'koffi';
+import { KernelError } from './kernel-error.ts';
+
+const CLONE_NEWNET = 0x40000000; // include/uapi/linux/sched.h
+const NSFS_MAGIC = 0x6e736673; // include/uapi/linux/magic.h
+const OWN_NETNS = '/proc/thread-self/ns/net';
+
+// The running program itself is searched: it is linked with the C library of the machine, whichever that is.
+const setns = koffi.load(null).func('int setns(int fd, int nstype)');
+
+let ownNetns: number | undefined;
+
+/**
+ * Runs `fn` with the thread in the namespace at `path` (a bind mount or /proc/PID/ns/net) and comes back.
+ * @throws KernelError when the path is not a network namespace; whatever `fn` throws
+ */
+export function inNetns<T>(path: string, fn: () => T): T {
+  const fd = openNetns(path);
+  try {
+    ownNetns ??= openSync(OWN_NETNS, constants.O_RDONLY);
+    if (setns(fd, CLONE_NEWNET) !== 0) throw new KernelError(`enter network namespace "${path}"`, koffi.errno());
+    try {
+      return fn();
+    } finally {
+      // Staying in a pod's namespace would send everything that follows to the wrong kernel tables.
+      if (setns(ownNetns, CLONE_NEWNET) !== 0) process.abort();
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * A file descriptor of the namespace at `path`, for the caller to close.
+ * @throws KernelError ENOENT and the like, or EINVAL when the path is not a namespace
+ */
+export function openNetns(path: string): number {
+  const op = `open network namespace "${path}"`;
+  try {
+    // Asked before opening, since opening a device or a pipe may block or have effects.
+    if (statfsSync(path).type !== NSFS_MAGIC) throw new KernelError(op, osConstants.errno.EINVAL);
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw asKernelError(op, error);
+  }
+}
+
+/** Whether the path is the namespace that this process runs in. False when there is no such path. */
+export function isOwnNetns(path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  return there !== undefined && readlinkSync(OWN_NETNS) === `net:[${there.ino}]`;
+}
+
+function asKernelError(op: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('errno' in error) || error instanceof KernelError) return error;
+  return new KernelError(op, Math.abs(Number(error.errno)));
+}

@@ -1,0 +1,175 @@
+// Routes on the wire (`struct rtmsg` and RTA_* of include/uapi/linux/rtnetlink.h).
+import { type Cidr, cidrAddress, cidrFamily, cidrLength, cidrOf } from '../cidr.ts';
+import { type Family, type Ip, ipFamily, ipFromBigInt, ipFromBytes, ipToBytes } from '../ip.ts';
+import { AF } from './addresses.ts';
+import {
+  align,
+  attribute,
+  concatBytes,
+  decodeAttributes,
+  type NetlinkMessage,
+  readI32,
+  readU16,
+  readU32,
+  struct,
+  u32Attribute,
+} from './netlink-message.ts';
+import type { NextHop, Route, RouteKey } from './routes.ts';
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+
+const RTN = { unicast: 1, blackhole: 6 } as const satisfies Record<Route['type'], number>;
+const RT_TABLE_MAIN = 254;
+const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+const RT_SCOPE_NOWHERE = 255;
+const RTM_F_CLONED = 0x200;
+const RTNH_F_ONLINK = 4;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, VIA: 18 } as const;
+const RTMSG_LENGTH = 12;
+const RTNEXTHOP_LENGTH = 8;
+
+/** A route to write, or the key of one to delete (any type and scope, this protocol and metric). */
+export function encodeRoute(
+  route: RouteKey & Pick<Route, 'nextHops' | 'oif' | 'scope'> & { readonly type?: Route['type'] },
+  purpose: 'write' | 'delete',
+): Uint8Array {
+  const { dst, protocol, metric, oif, nextHops, type } = route;
+  const family = cidrFamily(dst);
+  const [only] = nextHops;
+  const header = rtmsg({
+    family: AF[family],
+    dstLength: cidrLength(dst),
+    protocol,
+    scope: purpose === 'delete' ? RT_SCOPE_NOWHERE : (route.scope ?? usualScope(route, family)),
+    type: type === undefined ? 0 : RTN[type],
+    flags: nextHops.length === 1 && only?.onlink === true ? RTNH_F_ONLINK : 0,
+  });
+  const attributes = [
+    attribute(RTA.DST, ipToBytes(cidrAddress(dst))),
+    u32Attribute(RTA.PRIORITY, metric),
+    ...(oif === undefined ? [] : [u32Attribute(RTA.OIF, oif)]),
+  ];
+  if (nextHops.length > 1)
+    attributes.push(attribute(RTA.MULTIPATH, concatBytes(nextHops.map((hop) => rtnexthop(hop, family)))));
+  else if (only !== undefined) {
+    attributes.push(gatewayAttribute(only.gateway, family));
+    if (only.oif !== undefined) attributes.push(u32Attribute(RTA.OIF, only.oif));
+  }
+  return concatBytes([header, ...attributes]);
+}
+
+/** `undefined`: not a route of the main table, a route of another type, or a mere cache entry. */
+export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefined {
+  if ((type !== RTM_NEWROUTE && type !== RTM_DELROUTE) || payload.length < RTMSG_LENGTH) return undefined;
+  const [af = 0, dstLength = 0, , , shortTable = 0, protocol = 0, scope = 0, rtn = 0] = payload;
+  const attributes = decodeAttributes(payload.subarray(RTMSG_LENGTH));
+  const read = (key: number): number | undefined => {
+    const bytes = attributes.get(key);
+    return bytes === undefined ? undefined : readU32(bytes);
+  };
+  const family = af === AF[4] ? 4 : af === AF[6] ? 6 : undefined;
+  const routeType = rtn === RTN.unicast ? 'unicast' : rtn === RTN.blackhole ? 'blackhole' : undefined;
+  const flags = readU32(payload, 8);
+  if (family === undefined || routeType === undefined || (read(RTA.TABLE) ?? shortTable) !== RT_TABLE_MAIN)
+    return undefined;
+  if ((flags & RTM_F_CLONED) !== 0) return undefined;
+  const dst = attributes.get(RTA.DST);
+  const nextHops = decodeNextHops(attributes, flags);
+  const oif = routeType === 'unicast' && nextHops.length === 0 ? read(RTA.OIF) : undefined;
+  const route = {
+    dst: destination(dst, dstLength, family),
+    type: routeType,
+    protocol,
+    metric: read(RTA.PRIORITY) ?? 0,
+    ...(oif === undefined ? {} : { oif }),
+    nextHops,
+  } satisfies Route;
+  return scope === usualScope(route, family) ? route : { ...route, scope };
+}
+
+/** `struct rtmsg` for the main table. */
+export const rtmsg = ({
+  family,
+  dstLength = 0,
+  protocol = 0,
+  scope = 0,
+  type = 0,
+  flags = 0,
+}: {
+  readonly family: number;
+  readonly dstLength?: number;
+  readonly protocol?: number;
+  readonly scope?: number;
+  readonly type?: number;
+  readonly flags?: number;
+}): Uint8Array =>
+  struct(
+    [1, family],
+    [1, dstLength],
+    [1, 0],
+    [1, 0],
+    [1, RT_TABLE_MAIN],
+    [1, protocol],
+    [1, scope],
+    [1, type],
+    [4, flags],
+  );
+
+const destination = (bytes: Uint8Array | undefined, length: number, family: Family): Cidr =>
+  cidrOf(bytes === undefined ? ipFromBigInt(0n, family) : ipFromBytes(bytes), length);
+
+const usualScope = (route: Pick<Route, 'nextHops' | 'oif'>, family: Family): number =>
+  family === 4 && route.oif !== undefined && route.nextHops.length === 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+
+// A gateway of the other family (RFC 8950) has its own attribute, which begins with the family.
+function gatewayAttribute(gateway: Ip, family: Family): Uint8Array {
+  const bytes = ipToBytes(gateway);
+  if (ipFamily(gateway) === family) return attribute(RTA.GATEWAY, bytes);
+  return attribute(RTA.VIA, concatBytes([struct([2, AF[ipFamily(gateway)]]), bytes]));
+}
+
+// `struct rtnexthop` followed by its attributes; its length counts both.
+function rtnexthop({ gateway, oif, onlink }: NextHop, family: Family): Uint8Array {
+  const gatewayBytes = gatewayAttribute(gateway, family);
+  const length = RTNEXTHOP_LENGTH + gatewayBytes.length;
+  return concatBytes([
+    struct([2, length], [1, onlink === true ? RTNH_F_ONLINK : 0], [1, 0], [4, oif ?? 0]),
+    gatewayBytes,
+  ]);
+}
+
+function decodeNextHops(attributes: ReadonlyMap<number, Uint8Array>, flags: number): readonly NextHop[] {
+  const multipath = attributes.get(RTA.MULTIPATH);
+  const oif = attributes.get(RTA.OIF);
+  if (multipath === undefined) {
+    return nextHop(attributes, flags, oif === undefined ? undefined : readU32(oif));
+  }
+  const hops: NextHop[] = [];
+  for (let at = 0; at + RTNEXTHOP_LENGTH <= multipath.length; ) {
+    const length = readU16(multipath, at);
+    if (length < RTNEXTHOP_LENGTH || at + length > multipath.length) break;
+    const inner = decodeAttributes(multipath.subarray(at + RTNEXTHOP_LENGTH, at + length));
+    hops.push(...nextHop(inner, multipath[at + 2] ?? 0, readI32(multipath, at + 4)));
+    at += align(length);
+  }
+  return hops;
+}
+
+function nextHop(
+  attributes: ReadonlyMap<number, Uint8Array>,
+  flags: number,
+  oif: number | undefined,
+): readonly NextHop[] {
+  const bytes = attributes.get(RTA.GATEWAY) ?? attributes.get(RTA.VIA)?.subarray(2);
+  if (bytes === undefined || (bytes.length !== 4 && bytes.length !== 16)) return [];
+  return [
+    {
+      gateway: ipFromBytes(bytes),
+      ...(oif === undefined ? {} : { oif }),
+      ...((flags & RTNH_F_ONLINK) === 0 ? {} : { onlink: true }),
+    },
+  ];
+}

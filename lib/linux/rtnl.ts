@@ -1,0 +1,149 @@
+// Requests to the kernel's routing socket (rtnetlink(7)) and their answers. Synchronous: the kernel does the work inside
+// send(2), some microseconds for most requests. What it may keep waiting for milliseconds, deleting links, is in
+// doomed-links.ts. The socket acts on the network namespace in which it was opened.
+import { KernelError } from './kernel-error.ts';
+import {
+  concatBytes,
+  decodeAttributes,
+  decodeMessages,
+  encodeMessage,
+  type NetlinkMessage,
+  NLM_F,
+  NLMSG,
+  readI32,
+  readString,
+} from './netlink-message.ts';
+import { NETLINK, openNetlinkSocket } from './netlink-socket.ts';
+
+/** A request: `op` continues the sentence `Cannot …`; `flags` besides REQUEST and ACK; `payload` after the header. */
+export type RtnlRequest = {
+  readonly op: string;
+  readonly type: number;
+  readonly flags?: number;
+  readonly payload: Uint8Array;
+};
+
+export type Rtnl = {
+  /** Our address; the kernel puts it on the events that we caused. */
+  readonly portId: number;
+  /**
+   * One request, and the messages of its answer.
+   * @throws KernelError the kernel's refusal
+   */
+  readonly request: (request: RtnlRequest) => readonly NetlinkMessage[];
+  /** Many requests, some tens in one datagram; one failure hides no other. `undefined`: done. */
+  readonly requestAll: (requests: readonly RtnlRequest[]) => readonly (KernelError | undefined)[];
+  /**
+   * A dump, each message through `decode`, whose `undefined` leaves the message out. A dump that the kernel calls
+   * interrupted is read again.
+   * @throws KernelError
+   */
+  readonly dump: <T>(request: RtnlRequest, decode: (message: NetlinkMessage) => T | undefined) => readonly T[];
+  readonly close: () => void;
+};
+
+const EINTR = 4;
+const ETIMEDOUT = 110;
+const BATCH_MESSAGES = 32;
+const DUMP_TRIES = 8;
+const NLM_F_ACK_TLVS = 0x200; // on NLMSG_ERROR, where the bit of EXCL has another meaning
+const NLMSGERR_ATTR_MSG = 1;
+
+/** @throws KernelError */
+export function openRtnl(): Rtnl {
+  const socket = openNetlinkSocket(NETLINK.route);
+  let sequence = 0;
+
+  const encode = ({ type, flags = 0, payload }: RtnlRequest, kind: number): Uint8Array => {
+    sequence = (sequence + 1) >>> 0;
+    return encodeMessage(type, flags | NLM_F.REQUEST | kind, sequence, payload);
+  };
+
+  // Hands every message from `first` on to `take` until it says that the answer is complete. Older ones belong to a
+  // request whose answer was given up.
+  const receive = (op: string, first: number, take: (message: NetlinkMessage) => 'more' | 'done'): void => {
+    for (;;) {
+      const datagram = socket.receive('wait');
+      if (datagram === undefined) throw new KernelError(op, ETIMEDOUT);
+      let state: 'more' | 'done' = 'more';
+      for (const message of decodeMessages(datagram)) {
+        if (message.sequence >= first && message.sequence <= sequence) state = take(message);
+      }
+      if (state === 'done') return;
+    }
+  };
+
+  const dumpOnce = <T>(request: RtnlRequest, decode: (message: NetlinkMessage) => T | undefined) => {
+    socket.send(encode(request, NLM_F.DUMP));
+    const items: T[] = [];
+    let interrupted = false;
+    let failure: KernelError | undefined;
+    receive(request.op, sequence, (message) => {
+      if ((message.flags & NLM_F.DUMP_INTR) !== 0) interrupted = true;
+      if (message.type === NLMSG.DONE || message.type === NLMSG.ERROR) {
+        failure = errorOf(request.op, message);
+        return 'done';
+      }
+      const item = decode(message);
+      if (item !== undefined) items.push(item);
+      return 'more';
+    });
+    if (failure !== undefined) throw failure;
+    return interrupted ? undefined : items;
+  };
+
+  return {
+    portId: socket.portId,
+    request: (request) => {
+      socket.send(encode(request, NLM_F.ACK));
+      const replies: NetlinkMessage[] = [];
+      let failure: KernelError | undefined;
+      receive(request.op, sequence, (message) => {
+        if (message.type !== NLMSG.ERROR) {
+          replies.push({ ...message, payload: new Uint8Array(message.payload) });
+          return 'more';
+        }
+        failure = errorOf(request.op, message);
+        return 'done';
+      });
+      if (failure !== undefined) throw failure;
+      return replies;
+    },
+    requestAll: (requests) => {
+      const results: (KernelError | undefined)[] = [];
+      for (let at = 0; at < requests.length; at += BATCH_MESSAGES) {
+        const batch = requests.slice(at, at + BATCH_MESSAGES);
+        // Sequence numbers must ascend inside a batch to say which request an answer belongs to.
+        if (sequence + batch.length > 0xffffffff) sequence = 0;
+        const first = sequence + 1;
+        socket.send(concatBytes(batch.map((request) => encode(request, NLM_F.ACK))));
+        let left = batch.length;
+        receive(batch[0]?.op ?? '', first, (message) => {
+          const index = message.sequence - first;
+          if (message.type !== NLMSG.ERROR) return 'more';
+          results[at + index] = errorOf(batch[index]?.op ?? '', message);
+          left--;
+          return left === 0 ? 'done' : 'more';
+        });
+      }
+      return results;
+    },
+    dump: (request, decode) => {
+      for (let tries = 0; tries < DUMP_TRIES; tries++) {
+        const items = dumpOnce(request, decode);
+        if (items !== undefined) return items;
+      }
+      throw new KernelError(request.op, EINTR, `changed while it was read, ${DUMP_TRIES} times`);
+    },
+    close: socket.close,
+  };
+}
+
+// Both NLMSG_ERROR and NLMSG_DONE begin with the negative error number, 0 when all is well.
+function errorOf(op: string, { flags, payload, type }: NetlinkMessage): KernelError | undefined {
+  const error = payload.length >= 4 ? readI32(payload) : 0;
+  if (error === 0) return undefined;
+  const told = type === NLMSG.ERROR && (flags & NLM_F_ACK_TLVS) !== 0;
+  const text = told ? decodeAttributes(payload.subarray(20)).get(NLMSGERR_ATTR_MSG) : undefined;
+  return new KernelError(op, -error, text === undefined ? undefined : readString(text));
+}
