@@ -1,6 +1,6 @@
 // The routes that this agent owns, as the model wants them: by name and address, before a driver knows any ifindex.
-import type { Cidr } from '../../lib/cidr.ts';
-import type { Ip } from '../../lib/ip.ts';
+import { type Cidr, cidrOf } from '../../lib/cidr.ts';
+import { familyBits, type Ip, ipFamily } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 
 /** Our protocol number (`rtm_protocol`), and so the mark by which our routes are known again. */
@@ -18,3 +18,6 @@ export type DesiredRoute =
   | { readonly kind: 'learned'; readonly dst: Cidr; readonly nextHops: readonly Ip[] };
 
 export const sameRoute = (a: DesiredRoute, b: DesiredRoute): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** The destination of a route to one address: /32 or /128. */
+export const hostRoute = (ip: Ip): Cidr => cidrOf(ip, familyBits(ipFamily(ip)));

@@ -1,0 +1,73 @@
+// Turns the datastore's watch into events of the model, for ever: a watch that breaks is opened again with backoff, and
+// what vanished in the meantime is told as deleted. A broken store changes nothing that is in force.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Kind, ResourceKey } from '../datastore/resources/index.ts';
+import type { Store, WatchEvent } from '../datastore/store.ts';
+import type { Log } from '../lib/log.ts';
+import type { DatastoreEvent } from './model/events.ts';
+
+/** Kinds that the model reads. */
+export const FED_KINDS = [
+  'Namespace',
+  'Node',
+  'Pod',
+  'NetworkPolicy',
+  'IPPool',
+  'BGPConfiguration',
+  'BGPPeer',
+] as const satisfies readonly Kind[];
+
+const RETRY_MS = { first: 50, most: 5000 } as const;
+
+/** Ends when `signal` aborts. `onError` hears why the store cannot be watched now; `undefined` when it can again. */
+export async function feedDatastore(options: {
+  readonly store: Store;
+  readonly dispatch: (event: DatastoreEvent) => void;
+  readonly onError: (why: string | undefined) => void;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { store, dispatch, onError, log, signal } = options;
+  let known = new Set<ResourceKey>();
+  let retryMs: number = RETRY_MS.first;
+  while (!signal.aborted) {
+    const seen = new Set<ResourceKey>();
+    let live = known;
+    try {
+      for await (const event of store.watch(FED_KINDS, signal)) {
+        if (event.kind === 'in-sync') {
+          for (const key of known) {
+            if (!seen.has(key)) {
+              dispatch({ kind: 'resource', change: { key, value: undefined }, version: event.version });
+            }
+          }
+          known = seen;
+          live = seen;
+          retryMs = RETRY_MS.first;
+          onError(undefined);
+          dispatch({ kind: 'in-sync', version: event.version });
+          continue;
+        }
+        if (event.kind === 'delete') live.delete(event.key);
+        else {
+          seen.add(event.key);
+          live.add(event.key);
+        }
+        dispatch(resourceEvent(event));
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn({ err: error, retryMs }, 'datastore watch broken');
+      onError(error instanceof Error ? error.message : String(error));
+    }
+    await delay(retryMs, undefined, { signal }).catch(() => undefined);
+    retryMs = Math.min(retryMs * 2, RETRY_MS.most);
+  }
+}
+
+function resourceEvent(event: Exclude<WatchEvent, { kind: 'in-sync' }>): DatastoreEvent {
+  const { key, version } = event;
+  const value = event.kind === 'put' ? event.resource : undefined;
+  const base = { kind: 'resource', change: { key, value }, version } as const;
+  return event.kind === 'invalid' ? { ...base, error: event.error } : base;
+}

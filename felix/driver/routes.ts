@@ -1,0 +1,93 @@
+// Drives our routes in table main. What is ours is known by protocol 177 and metric 1060; nothing else is written. One
+// failing route hides no other: each gets its own outcome.
+import type { Cidr } from '../../lib/cidr.ts';
+import type { IfName } from '../../lib/linux/if-name.ts';
+import { findLink, listLinks } from '../../lib/linux/links.ts';
+import { applyRoutes, dumpRoutes, type Route, type RouteOp, sameRoute } from '../../lib/linux/routes.ts';
+import type { Rtnl } from '../../lib/linux/rtnl.ts';
+import { type DesiredRoute, ROUTE_METRIC, ROUTE_PROTOCOL } from '../model/route.ts';
+
+/** Reason per destination that could not be brought about; an absent key succeeded. */
+export type RouteFailures = ReadonlyMap<Cidr, string>;
+
+export type RouteDriver = {
+  /** Dumps our routes; what the driver believed before is forgotten. @throws KernelError */
+  readonly read: () => ReadonlyMap<Cidr, Route>;
+  /** Destinations whose route in the kernel is not the desired one, by a new dump. @throws KernelError */
+  readonly differing: (desired: ReadonlyMap<Cidr, DesiredRoute>) => readonly Cidr[];
+  /** Makes these destinations agree: adds and replaces first, then deletes. */
+  readonly write: (dirty: Iterable<Cidr>, desired: ReadonlyMap<Cidr, DesiredRoute>) => RouteFailures;
+};
+
+const ESRCH = 3;
+
+export function createRouteDriver(rtnl: Rtnl): RouteDriver {
+  let actual = new Map<Cidr, Route>();
+
+  const read = (): ReadonlyMap<Cidr, Route> => {
+    const ours = dumpRoutes(rtnl, { protocol: ROUTE_PROTOCOL }).filter((route) => route.metric === ROUTE_METRIC);
+    actual = new Map(ours.map((route) => [route.dst, route]));
+    return actual;
+  };
+
+  return {
+    read,
+    differing: (desired) => {
+      read();
+      const ifindexes = new Map(listLinks(rtnl).map((link) => [link.name, link.index]));
+      const differing = [...actual.keys()].filter((dst) => !desired.has(dst));
+      for (const [dst, route] of desired) {
+        const have = actual.get(dst);
+        const want = kernelRoute(route, (name) => ifindexes.get(name));
+        if (have === undefined || want === undefined || !sameRoute(want, have)) differing.push(dst);
+      }
+      return differing;
+    },
+    write: (dirty, desired) => {
+      const failures = new Map<Cidr, string>();
+      const replaces: Extract<RouteOp, { kind: 'replace' }>[] = [];
+      const deletes: Extract<RouteOp, { kind: 'delete' }>[] = [];
+      for (const dst of dirty) {
+        const have = actual.get(dst);
+        const want = desired.get(dst);
+        if (want === undefined) {
+          if (have !== undefined) deletes.push({ kind: 'delete', key: have });
+          continue;
+        }
+        const route = kernelRoute(want, (name) => findLink(rtnl, { name })?.index);
+        if (route === undefined) failures.set(dst, `Cannot write route "${dst}": its interface is not there`);
+        else if (have === undefined || !sameRoute(route, have)) replaces.push({ kind: 'replace', route });
+      }
+      const ops = [...replaces, ...deletes];
+      for (const [index, error] of applyRoutes(rtnl, ops).entries()) {
+        const op = ops[index];
+        if (op?.kind === 'replace') {
+          if (error === undefined) actual.set(op.route.dst, op.route);
+          else failures.set(op.route.dst, error.message);
+        } else if (op?.kind === 'delete') {
+          // The kernel removes a route with its link; then there is nothing left to delete.
+          if (error === undefined || error.errno === ESRCH) actual.delete(op.key.dst);
+          else failures.set(op.key.dst, error.message);
+        }
+      }
+      return failures;
+    },
+  };
+}
+
+/** `undefined`: the interface is not there. */
+function kernelRoute(route: DesiredRoute, ifindexOf: (name: IfName) => number | undefined): Route | undefined {
+  const base = { dst: route.dst, protocol: ROUTE_PROTOCOL, metric: ROUTE_METRIC } as const;
+  switch (route.kind) {
+    case 'endpoint': {
+      const oif = ifindexOf(route.ifName);
+      return oif === undefined ? undefined : { ...base, type: 'unicast', oif, nextHops: [] };
+    }
+    case 'blackhole':
+      return { ...base, type: 'blackhole', nextHops: [] };
+    case 'learned':
+      return { ...base, type: 'unicast', nextHops: route.nextHops.map((gateway) => ({ gateway })) };
+    default:
+      return route satisfies never;
+  }
+}

@@ -1,0 +1,166 @@
+// Brings the model's desired state into the kernel, in the order sysctls → nftables → routes, so that a pod's policy is
+// there before a route leads to it. One pass is synchronous: the kernel does its work inside the system call. What fails
+// is dirty again and tried later, with backoff; what somebody else changed is found by a new reading.
+import type { Cidr } from '../lib/cidr.ts';
+import type { Log } from '../lib/log.ts';
+import type { NftDriver } from './driver/nftables.ts';
+import type { RouteDriver } from './driver/routes.ts';
+import { applyNodeSysctls } from './driver/sysctls.ts';
+import type { EndpointWaiters } from './endpoint-waiters.ts';
+import type { Model } from './model/model.ts';
+import { hostRoute } from './model/route.ts';
+
+export type Effects = {
+  /** One pass over everything that is dirty; nothing before the first complete snapshot. */
+  readonly pass: () => void;
+  /** Reads the kernel again soon, and repairs what differs. Calls in between are one. */
+  readonly verifySoon: (driver: 'nftables' | 'routes') => void;
+  /** The first pass is through, and the last batch of rules went into the kernel. */
+  readonly ready: () => boolean;
+  /** What is not in the kernel now, as sentences. */
+  readonly failures: () => readonly string[];
+  readonly close: () => void;
+};
+
+/** Delay before a verification, and before trying again, in milliseconds; doubled up to the second figure. */
+const VERIFY_MS = { first: 20, most: 5000 } as const;
+const RETRY_MS = { first: 200, most: 30_000 } as const;
+/** A verification that found something counts against the next one if it comes within this time, in milliseconds. */
+const CALM_MS = 10_000;
+
+export function createEffects(options: {
+  readonly model: Model;
+  readonly nft: NftDriver;
+  readonly routes: RouteDriver;
+  readonly waiters: EndpointWaiters;
+  readonly log: Log;
+}): Effects {
+  const { model, nft, routes, waiters, log } = options;
+  const timers = createTimers();
+  let started = false;
+  let nftFailure: string | undefined;
+  let nftRetryMs: number = RETRY_MS.first;
+  let routeFailures: ReadonlyMap<Cidr, string> = new Map();
+  let routeRetryMs: number = RETRY_MS.first;
+  const lastRepair = { nftables: Number.NEGATIVE_INFINITY, routes: Number.NEGATIVE_INFINITY };
+  const verifyMs = { nftables: VERIFY_MS.first as number, routes: VERIFY_MS.first as number };
+
+  const firstPass = (): void => {
+    applyNodeSysctls();
+    model.drainNft('keep');
+    if (nft.holds(model.nftObjects())) log.info('nftables table adopted as it is');
+    else {
+      model.newGeneration();
+      replaceTable();
+    }
+    for (const dst of routes.differing(model.routing.routes.entries())) model.routing.routes.markDirty(dst);
+    started = true;
+  };
+
+  const replaceTable = (): void => {
+    try {
+      nft.replace(model.nftObjects());
+      nftFailure = undefined;
+      nftRetryMs = RETRY_MS.first;
+    } catch (error) {
+      nftFailure = error instanceof Error ? error.message : String(error);
+      log.error({ err: error, retryMs: nftRetryMs }, 'nftables table not written; the rules before it stand');
+      timers.once('nftables-retry', nftRetryMs, () => {
+        replaceTable();
+        pass();
+      });
+      nftRetryMs = Math.min(nftRetryMs * 2, RETRY_MS.most);
+    }
+  };
+
+  const applyNft = (): void => {
+    const changes = model.drainNft('bump-if-needed');
+    if (nftFailure !== undefined) return;
+    try {
+      nft.apply(changes, model.nftObjects);
+    } catch {
+      replaceTable();
+    }
+  };
+
+  const applyRoutes = (): void => {
+    const dirty = model.routing.routes.takeDirty();
+    if (dirty.size === 0) return;
+    const failed = routes.write(dirty, model.routing.routes.entries());
+    routeFailures = new Map([...[...routeFailures].filter(([dst]) => !dirty.has(dst)), ...failed]);
+    if (routeFailures.size === 0) {
+      routeRetryMs = RETRY_MS.first;
+      return;
+    }
+    log.warn({ failures: [...failed.values()].slice(0, 10), retryMs: routeRetryMs }, 'routes not written');
+    timers.once('routes-retry', routeRetryMs, () => {
+      for (const dst of routeFailures.keys()) model.routing.routes.markDirty(dst);
+      pass();
+    });
+    routeRetryMs = Math.min(routeRetryMs * 2, RETRY_MS.most);
+  };
+
+  const pass = (): void => {
+    if (!model.complete()) return;
+    const served = waiters.take();
+    if (!started) firstPass();
+    else applyNft();
+    // Without its rules in force, no route may lead to a pod.
+    if (nftFailure === undefined) applyRoutes();
+    for (const { attachment, settle } of served) {
+      settle(
+        nftFailure ?? attachment.ips.map((ip) => routeFailures.get(hostRoute(ip))).find((why) => why !== undefined),
+      );
+    }
+  };
+
+  const verify = (driver: 'nftables' | 'routes'): void => {
+    if (!started) return;
+    const repaired = driver === 'nftables' ? repairNft() : repairRoutes();
+    const now = performance.now();
+    // Somebody who undoes our repair each time gets ever longer pauses instead of a fight.
+    verifyMs[driver] =
+      repaired && now - lastRepair[driver] < CALM_MS ? Math.min(verifyMs[driver] * 2, VERIFY_MS.most) : VERIFY_MS.first;
+    if (repaired) lastRepair[driver] = now;
+  };
+
+  const repairNft = (): boolean => {
+    if (nftFailure !== undefined || nft.holds(model.nftObjects())) return false;
+    log.warn('nftables table was changed by somebody else, replacing it');
+    replaceTable();
+    return true;
+  };
+
+  const repairRoutes = (): boolean => {
+    const differing = routes.differing(model.routing.routes.entries());
+    for (const dst of differing) model.routing.routes.markDirty(dst);
+    if (differing.length > 0) pass();
+    return differing.length > 0;
+  };
+
+  return {
+    pass,
+    verifySoon: (driver) => timers.once(`${driver}-verify`, verifyMs[driver], () => verify(driver)),
+    ready: () => started && nftFailure === undefined,
+    failures: () => [...(nftFailure === undefined ? [] : [nftFailure]), ...routeFailures.values()],
+    close: timers.close,
+  };
+}
+
+/** Named timers; a name that is waiting is not started again. */
+function createTimers() {
+  const waiting = new Map<string, NodeJS.Timeout>();
+  return {
+    once: (name: string, ms: number, action: () => void): void => {
+      if (waiting.has(name)) return;
+      const timer = setTimeout(() => {
+        waiting.delete(name);
+        action();
+      }, ms);
+      waiting.set(name, timer);
+    },
+    close: (): void => {
+      for (const timer of waiting.values()) clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,80 @@
+// The agent's model: every event in, the desired state of all drivers out. Synchronous and total; what it says depends
+// on the present inputs alone.
+//
+//   resources ─┬─► policy model ─► renderer ─► nft objects (drainNft)
+//   endpoints ─┤
+//              └─► routing ─► routes, desired BGP
+import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
+import { createPolicyModel } from '../../policy/model/model.ts';
+import type { Generation } from '../render/policy/generation.ts';
+import { createPolicyRenderer } from '../render/policy/renderer.ts';
+import { createEndpoints, type EndpointView } from './endpoints.ts';
+import type { Event } from './events.ts';
+import { feedPolicy } from './feed-policy.ts';
+import { createResources } from './resources.ts';
+import { createRouting, type Routing } from './routing.ts';
+
+export type Model = {
+  readonly accept: (event: Event) => void;
+  /** The first complete snapshot is in; before that nothing may be written. */
+  readonly complete: () => boolean;
+  /** Datastore version up to which the model has heard; empty before the snapshot. */
+  readonly version: () => string;
+  /** Changes of nft objects since the last call. `keep`: the generation stays, for the first comparison after a start. */
+  readonly drainNft: (generation: 'keep' | 'bump-if-needed') => readonly NftChange[];
+  /** Has every established flow judged anew. */
+  readonly newGeneration: () => void;
+  readonly nftObjects: () => ReadonlyMap<NftKey, NftObject>;
+  readonly explainEndpoint: (endpoint: EndpointView) => readonly NftKey[];
+  readonly endpoints: () => readonly EndpointView[];
+  readonly routing: Omit<Routing, 'accept' | 'resourcesChanged' | 'endpointRoutesChanged'>;
+  /** Sentences about objects that cannot be used. */
+  readonly problems: () => readonly string[];
+};
+
+/** `generation` is the one in the kernel's table, or the first one. */
+export function createModel({ node, generation }: { readonly node: string; readonly generation: Generation }): Model {
+  const resources = createResources();
+  const endpoints = createEndpoints();
+  const routing = createRouting(node, resources, endpoints.routes);
+  const policy = createPolicyModel();
+  const renderer = createPolicyRenderer({ generation });
+  let version: string | undefined;
+
+  return {
+    accept: (event) => {
+      switch (event.kind) {
+        case 'resource': {
+          const resource = resources.accept(event.change, event.error);
+          if (!feedPolicy(policy, event.change.key, resource, event.error)) routing.resourcesChanged();
+          if (version !== undefined) version = event.version;
+          break;
+        }
+        case 'in-sync':
+          version = event.version;
+          break;
+        case 'attached':
+        case 'detached':
+          for (const { key, value } of endpoints.accept(event)) policy.setEndpoint(key, value);
+          routing.endpointRoutesChanged(endpoints.takeRouteChanges());
+          break;
+        default:
+          routing.accept(event);
+      }
+    },
+    complete: () => version !== undefined,
+    version: () => version ?? '',
+    drainNft: (mode) => {
+      const changes = policy.drain();
+      return renderer.apply(mode === 'keep' ? { ...changes, canRevoke: false } : changes);
+    },
+    newGeneration: () => {
+      renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true });
+    },
+    nftObjects: renderer.objects,
+    explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
+    endpoints: endpoints.list,
+    routing,
+    problems: () => [...resources.problems(), ...routing.problems()],
+  };
+}

@@ -1,0 +1,174 @@
+// The routed half of the model: which blocks are announced, to whom, and which routes the kernel should have.
+//
+//   nodes, BGP objects, pools, blocks ──► desired BGP
+//   RIB, pools, subnets ──► import rules ──► learned ─┐
+//   blocks ──────────────────────────────► blackholes ├─► routes (keyed, dirty)
+//   endpoints ───────────────────────────► /32 routes ┘
+import { desiredBgp } from '../../bgp/model/desired.ts';
+import { type LearnedRoutes as ImportedRoutes, learnedRoutes } from '../../bgp/model/learned.ts';
+import { nodeAddress } from '../../bgp/model/node-addresses.ts';
+import type { DesiredBgp, PeerState, RibPath } from '../../bgp/model/types.ts';
+import type { Node } from '../../datastore/resources/node.ts';
+import type { Cidr } from '../../lib/cidr.ts';
+import type { Ip } from '../../lib/ip.ts';
+import { createKeyedTable, type KeyedTable } from '../../lib/keyed-table.ts';
+import type { IfName } from '../../lib/linux/if-name.ts';
+import type { RoutingEvent } from './events.ts';
+import { createLearned } from './learned.ts';
+import type { Resources } from './resources.ts';
+import { type DesiredRoute, sameRoute } from './route.ts';
+
+export type BgpView = {
+  readonly connected: boolean;
+  /** Why gobgpd is not there. */
+  readonly why?: string;
+  readonly desired: DesiredBgp | undefined;
+  readonly peers: readonly PeerState[];
+  /** Every peer is established and has told all it knows, or the stale timer ran out. */
+  readonly settled: boolean;
+};
+
+export type Routing = {
+  readonly accept: (event: RoutingEvent) => void;
+  /** The objects it reads have changed. */
+  readonly resourcesChanged: () => void;
+  /** Host routes of endpoints that came (`IfName`) or went. */
+  readonly endpointRoutesChanged: (changes: ReadonlyMap<Cidr, IfName | undefined>) => void;
+  readonly routes: KeyedTable<Cidr, DesiredRoute>;
+  /** What gobgpd should have, once after each change; absent: nothing new, or nothing can be said. */
+  readonly takeBgp: () => DesiredBgp | undefined;
+  readonly bgp: () => BgpView;
+  readonly blocks: () => readonly Cidr[];
+  readonly learned: () => ImportedRoutes;
+  readonly problems: () => readonly string[];
+};
+
+/** `endpointRoutes`: the host routes of all present endpoints. */
+export function createRouting(
+  node: string,
+  resources: Resources,
+  endpointRoutes: () => ReadonlyMap<Cidr, IfName>,
+): Routing {
+  const learned = createLearned();
+  const routes = createKeyedTable<Cidr, DesiredRoute>(sameRoute);
+  let blocks: readonly Cidr[] = [];
+  let connected: readonly Cidr[] = [];
+  let rib: readonly RibPath[] = [];
+  let peers: readonly PeerState[] = [];
+  let speaker: { readonly up: boolean; readonly why?: string } = { up: false, why: 'not answered yet' };
+  let desired: DesiredBgp | undefined;
+  let desiredIsNews = false;
+  let problems: readonly string[] = [];
+  let imported: ImportedRoutes = { routes: new Map(), rejected: [] };
+
+  const refreshBgp = (): void => {
+    const result = desiredBgp({
+      node,
+      nodes: resources.nodes(),
+      configuration: resources.bgpConfiguration(),
+      peers: resources.peers(),
+      blocks,
+      pools: resources.pools(),
+    });
+    problems = result.problems;
+    desired = result.desired;
+    desiredIsNews = true;
+  };
+
+  const refreshRoutes = (): void => {
+    imported = learnedRoutes({
+      paths: rib,
+      pools: resources.pools().map((pool) => pool.spec.cidr),
+      ownBlocks: blocks,
+      nodeAddresses: resources.nodes().flatMap(addressesOf),
+      connected,
+    });
+    if (speaker.up) {
+      learned.fresh(new Map([...imported.routes].map(([dst, { nextHops }]) => [dst, nextHops])));
+      if (!learned.settled() && hasSettled(desired, peers)) learned.settle();
+    }
+    const all = new Map<Cidr, DesiredRoute>();
+    for (const [dst, nextHops] of learned.desired()) all.set(dst, { kind: 'learned', dst, nextHops });
+    for (const dst of blocks) all.set(dst, { kind: 'blackhole', dst });
+    for (const [dst, ifName] of endpointRoutes()) all.set(dst, { kind: 'endpoint', dst, ifName });
+    routes.replaceAll(all);
+  };
+
+  return {
+    accept: (event) => {
+      switch (event.kind) {
+        case 'blocks':
+          blocks = event.blocks;
+          refreshBgp();
+          break;
+        case 'connected':
+          connected = event.subnets;
+          break;
+        case 'kernel-routes':
+          learned.adopt(event.routes);
+          break;
+        case 'bgp-up':
+          speaker = { up: true };
+          desiredIsNews = true;
+          return;
+        case 'bgp-down':
+          speaker = { up: false, why: event.why };
+          rib = [];
+          peers = [];
+          learned.lost();
+          break;
+        case 'rib':
+          rib = event.paths;
+          break;
+        case 'peers':
+          peers = event.peers;
+          break;
+        case 'stale-timeout':
+          learned.settle();
+          break;
+        default:
+          event satisfies never;
+      }
+      refreshRoutes();
+    },
+    resourcesChanged: () => {
+      refreshBgp();
+      refreshRoutes();
+    },
+    endpointRoutesChanged: (changes) => {
+      for (const [dst, ifName] of changes) {
+        routes.set(dst, ifName === undefined ? undefined : { kind: 'endpoint', dst, ifName });
+      }
+    },
+    routes,
+    takeBgp: () => {
+      if (!speaker.up || !desiredIsNews) return undefined;
+      desiredIsNews = false;
+      return desired;
+    },
+    bgp: () => ({
+      connected: speaker.up,
+      ...(speaker.why === undefined ? {} : { why: speaker.why }),
+      desired,
+      peers,
+      settled: learned.settled(),
+    }),
+    blocks: () => blocks,
+    learned: () => imported,
+    problems: () => problems,
+  };
+}
+
+function addressesOf(node: Node): readonly Ip[] {
+  const found = [nodeAddress(node, 4), nodeAddress(node, 6)];
+  return found.flatMap((address) => (address.ok ? [address.value] : []));
+}
+
+// End-of-RIB (RFC 4724 §2) from every configured peer: from then on, what is not in the RIB is not there.
+function hasSettled(desired: DesiredBgp | undefined, peers: readonly PeerState[]): boolean {
+  if (desired === undefined) return false;
+  const done = new Set(
+    peers.filter((peer) => peer.state === 'established' && peer.endOfRib).map((peer) => peer.address),
+  );
+  return [...desired.peers.keys()].every((address) => done.has(address));
+}
