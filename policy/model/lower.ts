@@ -1,0 +1,120 @@
+// Rules to matches: peers become references to sets, ports are merged per protocol, families are spelled out where a
+// set is involved. There is never a product of peers and single ports.
+import { cidrFamily, cidrRange, mergeRanges, subtractRanges } from '../../lib/cidr.ts';
+import { type Family, familyBits, ipFromBigInt } from '../../lib/ip.ts';
+import type { Action, Direction, Peer, Policy, Port, Protocol, Rule } from '../ir.ts';
+import { ALL_PODS, type PodScope } from '../pod-scope.ts';
+import { type SetRef, setKeyOf } from './set-ref.ts';
+import type { Match, PolicyChain, PortRange, SetKey } from './types.ts';
+
+/** A chain, and the sets that it refers to. */
+export type LoweredChain = { readonly chain: PolicyChain; readonly sets: ReadonlyMap<SetKey, SetRef> };
+
+/** Lowers one direction of a policy; a direction that the policy does not have gives no matches. */
+export function lowerPolicy(policy: Policy, direction: Direction): LoweredChain {
+  const sets = new Map<SetKey, SetRef>();
+  const refer: Refer = (ref) => {
+    const key = setKeyOf(ref);
+    sets.set(key, ref);
+    return key;
+  };
+  const matches = (policy[direction] ?? []).flatMap((rule) => lowerRule(rule, policy.subject, refer));
+  return { chain: { policy: policy.key, direction, matches }, sets };
+}
+
+type Refer = (ref: SetRef) => SetKey;
+type Condition = Omit<Match, 'ref' | 'action'>;
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+function lowerRule(rule: Rule, subject: PodScope, refer: Refer): readonly Match[] {
+  const { action, peers } = closed(rule);
+  const ports = portConditions(rule.ports);
+  const remote = ports.length === 0 ? [] : peerConditions(peers, refer);
+  const conditions = [
+    ...remote.flatMap((peer) => ports.map((port) => ({ ...peer, ...port }))),
+    ...namedConditions({ ...rule, peers }, subject, refer),
+  ];
+  return conditions.map((condition) => ({ ref: rule.ref, action, ...condition }));
+}
+
+// A peer that nobody understands matches nothing where it would let packets through; where it would stop them or hand
+// them on, it stops them all.
+function closed({ action, peers }: Rule): { readonly action: Action; readonly peers: Rule['peers'] } {
+  if (action === 'allow' || peers === 'any' || !peers.some(({ kind }) => kind === 'nothing')) return { action, peers };
+  return { action: 'deny', peers: 'any' };
+}
+
+function peerConditions(peers: Rule['peers'], refer: Refer): readonly Condition[] {
+  if (peers === 'any') return [{}];
+  const pods = peers.flatMap((peer) => {
+    if (peer.kind !== 'pods') return [];
+    const set = refer({ kind: 'addresses', scope: peer.scope });
+    return FAMILIES.map((family): Condition => ({ family, peer: { kind: 'addresses', set } }));
+  });
+  return [...pods, ...cidrConditions(peers, refer)];
+}
+
+// All blocks of a rule and family make one set: they are alternatives, and overlaps vanish.
+function cidrConditions(peers: readonly Peer[], refer: Refer): readonly Condition[] {
+  return FAMILIES.flatMap((family): readonly Condition[] => {
+    const ranges = mergeRanges(
+      peers.flatMap((peer) =>
+        peer.kind === 'cidr' && cidrFamily(peer.cidr) === family
+          ? subtractRanges(cidrRange(peer.cidr), peer.except.map(cidrRange))
+          : [],
+      ),
+    );
+    const [first] = ranges;
+    if (first === undefined) return [];
+    if (first.last - first.first + 1n === 1n << BigInt(familyBits(family))) return [{ family }];
+    const members = ranges.map((range) => ({
+      first: ipFromBigInt(range.first, family),
+      last: ipFromBigInt(range.last, family),
+    }));
+    return [{ family, peer: { kind: 'ranges', set: refer({ kind: 'ranges', ranges: members }) } }];
+  });
+}
+
+function portConditions(ports: Rule['ports']): readonly Condition[] {
+  if (ports === 'any') return [{}];
+  const whole = new Set(ports.flatMap((port) => (port.kind === 'protocol' ? [port.protocol] : [])));
+  const conditions: Condition[] = whole.size > 0 ? [{ protocols: [...whole].sort() }] : [];
+  for (const protocol of ['sctp', 'tcp', 'udp'] as const) {
+    const ranges = whole.has(protocol) ? [] : rangesOf(ports, protocol);
+    if (ranges.length > 0) conditions.push({ ports: { protocol, ranges } });
+  }
+  return conditions;
+}
+
+function rangesOf(ports: readonly Port[], protocol: Protocol): readonly PortRange[] {
+  const merged: PortRange[] = [];
+  const ranges = ports.flatMap((port) => (port.kind === 'range' && port.protocol === protocol ? [port] : []));
+  for (const { from, to } of ranges.sort((a, b) => a.from - b.from || a.to - b.to)) {
+    const last = merged.at(-1);
+    if (last !== undefined && from <= last.to + 1)
+      merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, to) };
+    else merged.push({ from, to });
+  }
+  return merged;
+}
+
+// A name means what the destination declares: for ingress the subject, for egress the peer, or any pod at all.
+function namedConditions(rule: Rule, subject: PodScope, refer: Refer): readonly Condition[] {
+  if (rule.ports === 'any') return [];
+  return rule.ports.flatMap((port) => {
+    if (port.kind !== 'named') return [];
+    const named = (scope: PodScope, condition: Condition): readonly Condition[] => {
+      const { name, protocol } = port;
+      const namedPorts = refer({ kind: 'ports', scope, name, ...(protocol !== undefined && { protocol }) });
+      const families = condition.family === undefined ? FAMILIES : [condition.family];
+      return families.map((family) => ({ ...condition, family, namedPorts }));
+    };
+    if (rule.ref.direction === 'ingress') {
+      return peerConditions(rule.peers, refer).flatMap((condition) => named(subject, condition));
+    }
+    if (rule.peers === 'any') return named(ALL_PODS, {});
+    const pods = rule.peers.flatMap((peer) => (peer.kind === 'pods' ? named(peer.scope, {}) : []));
+    return [...pods, ...cidrConditions(rule.peers, refer).flatMap((condition) => named(ALL_PODS, condition))];
+  });
+}
