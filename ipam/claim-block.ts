@@ -1,0 +1,113 @@
+// Claiming a block in the datastore: the block's name is derived from its CIDR, so one create succeeds for one node and
+// every other node hears `exists` and goes on to the next block.
+import { type IpBlock, ipBlockName } from '../datastore/resources/ip-block.ts';
+import type { IpPool } from '../datastore/resources/ip-pool.ts';
+import { type Store, StoreError } from '../datastore/store.ts';
+import { type Cidr, cidrContains, cidrContainsCidr, cidrFamily, cidrOverlaps } from '../lib/cidr.ts';
+import { type Ip, ipFamily } from '../lib/ip.ts';
+import type { KnownBlock } from './model/adopt-blocks.ts';
+import { blockAround, unclaimedBlocks } from './model/pool-blocks.ts';
+
+export type ClaimRequest = {
+  readonly store: Store;
+  readonly node: string;
+  /** In order of preference, not empty. */
+  readonly pools: readonly IpPool[];
+  /** Blocks that this node knows as its own. */
+  readonly known: readonly KnownBlock[];
+  /** Claim the block around this address and no other. */
+  readonly around?: Ip | undefined;
+};
+
+export type ClaimOutcome =
+  /** The datastore has it under this node's name. */
+  | { readonly kind: 'claimed'; readonly block: KnownBlock }
+  /** Every block of these pools has an owner. */
+  | { readonly kind: 'exhausted'; readonly pools: readonly string[] }
+  /** The block around the wanted address has another owner. */
+  | { readonly kind: 'foreign'; readonly owner: string }
+  | { readonly kind: 'unavailable'; readonly why: string };
+
+/** Lost races before the list is read again, and how often that may happen. */
+const TRIES_PER_LIST = 16;
+const MAX_LISTS = 16;
+
+/** Blocks that are this node's in the datastore but unknown to it (an answer got lost) are taken before new ones. */
+export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
+  try {
+    for (let round = 0; round < MAX_LISTS; round++) {
+      const outcome = await claimFromList(request);
+      if (outcome !== undefined) return outcome;
+    }
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return { kind: 'unavailable', why: error.message };
+  }
+  const names = request.pools.map(({ metadata }) => metadata.name).join(', ');
+  const why = `Cannot claim a block of IPPool "${names}": other nodes took ${TRIES_PER_LIST * MAX_LISTS} of them first`;
+  return { kind: 'unavailable', why };
+}
+
+/** `undefined`: too many races were lost, the list is out of date. */
+async function claimFromList(request: ClaimRequest): Promise<ClaimOutcome | undefined> {
+  const { store, node, pools, known, around } = request;
+  const { items } = await store.list('IPBlock');
+  const lost = findUnknown(items, request);
+  if (lost !== undefined) return { kind: 'claimed', block: lost };
+  const taken = [...items.map(({ spec }) => spec.cidr), ...known.map(({ cidr }) => cidr)];
+  let tries = 0;
+  for (const pool of pools) {
+    for (const cidr of candidates(pool, request, taken)) {
+      if (tries++ === TRIES_PER_LIST) return undefined;
+      if (await create(store, { cidr, pool: pool.metadata.name }, node)) {
+        return { kind: 'claimed', block: { cidr, pool: pool.metadata.name } };
+      }
+    }
+  }
+  if (around === undefined) return { kind: 'exhausted', pools: pools.map(({ metadata }) => metadata.name) };
+  const owner = items.find(({ spec }) => cidrContains(spec.cidr, around))?.spec.node;
+  return owner === undefined ? undefined : { kind: 'foreign', owner };
+}
+
+function findUnknown(items: readonly IpBlock[], { node, pools, known, around }: ClaimRequest): KnownBlock | undefined {
+  const isKnown = new Set(known.map(({ cidr }) => cidr));
+  const found = items.find(
+    ({ spec }) =>
+      spec.node === node &&
+      !isKnown.has(spec.cidr) &&
+      (around === undefined || cidrContains(spec.cidr, around)) &&
+      pools.some((pool) => pool.metadata.name === spec.pool && cidrContainsCidr(pool.spec.cidr, spec.cidr)),
+  );
+  return found === undefined ? undefined : { cidr: found.spec.cidr, pool: found.spec.pool };
+}
+
+function candidates(pool: IpPool, { node, around }: ClaimRequest, taken: readonly Cidr[]): Iterable<Cidr> {
+  if (around === undefined) return unclaimedBlocks(pool, node, taken);
+  if (cidrFamily(pool.spec.cidr) !== ipFamily(around) || !cidrContains(pool.spec.cidr, around)) return [];
+  const cidr = blockAround(pool, around);
+  return taken.some((other) => cidrOverlaps(other, cidr)) ? [] : [cidr];
+}
+
+/**
+ * Whether the block is this node's now. Nodes that see the pool with different block sizes could create overlapping
+ * blocks under different names: a look after the create shows it to the later one at least, which withdraws.
+ */
+async function create(store: Store, { cidr, pool }: KnownBlock, node: string): Promise<boolean> {
+  const name = ipBlockName(cidr);
+  const block: IpBlock = {
+    apiVersion: 'margay.dev/v1alpha1',
+    kind: 'IPBlock',
+    metadata: { name },
+    spec: { cidr, pool, node },
+  };
+  try {
+    await store.create(block);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'exists') return false;
+    throw error;
+  }
+  const { items } = await store.list('IPBlock');
+  if (!items.some(({ spec }) => spec.cidr !== cidr && cidrOverlaps(spec.cidr, cidr))) return true;
+  await store.delete('IPBlock', undefined, name);
+  return false;
+}

@@ -1,0 +1,115 @@
+// The node's journal of addresses: SQLite in one file, written synchronously, so that an address is promised exactly when
+// its row is committed. It remembers assignments, the order in which addresses were released, the node's own blocks, and
+// the boot: after a reboot no pod is alive, and every assignment of an earlier boot is freed when the journal opens.
+import { readFileSync } from 'node:fs';
+import type { SQLInputValue } from 'node:sqlite';
+import type { Cidr } from '../lib/cidr.ts';
+import type { Assignment } from './assignment.ts';
+import { JournalError, reasonOf } from './journal-error.ts';
+import { openJournalFile } from './journal-file.ts';
+import type { JournalSnapshot } from './journal-snapshot.ts';
+import type { KnownBlock } from './model/adopt-blocks.ts';
+
+export type Journal = {
+  /** What it held when it was opened, without what an earlier boot left. */
+  readonly snapshot: JournalSnapshot;
+  readonly opening: JournalOpening;
+  /** Every write is one transaction. @throws JournalError failed: nothing of it took effect */
+  readonly assign: (assignment: Assignment) => void;
+  /** Replaces the record of an assignment that is there. */
+  readonly amend: (assignment: Assignment) => void;
+  /** Frees exactly the addresses that this assignment holds. */
+  readonly release: (assignment: Assignment) => void;
+  readonly addBlock: (block: KnownBlock) => void;
+  readonly dropBlock: (cidr: Cidr) => void;
+  readonly close: () => void;
+};
+
+export type JournalOpening = {
+  /** Assignments of an earlier boot, freed now. */
+  readonly stale: readonly Assignment[];
+  /** An unusable file was moved aside; what it promised is unknown. Absent: no such thing. */
+  readonly recovered?: { readonly movedTo: string; readonly why: string };
+};
+
+export type JournalOptions = {
+  readonly path: string;
+  readonly node: string;
+  /** Absent: the kernel's. */
+  readonly bootId?: string | undefined;
+};
+
+/** @throws JournalError unwritable, busy or failed */
+export function openJournal({ path, node, bootId = kernelBootId() }: JournalOptions): Journal {
+  const { sqlite, snapshot: found, recovered } = openJournalFile(path, node);
+  const statement = (sql: string): ((...values: SQLInputValue[]) => void) => {
+    const prepared = sqlite.prepare(sql);
+    return (...values) => {
+      prepared.run(...values);
+    };
+  };
+  const setMeta = statement('INSERT OR REPLACE INTO meta VALUES (?, ?)');
+  const addAssignment = statement('INSERT INTO assignment VALUES (?, ?)');
+  const setAssignment = statement('UPDATE assignment SET record = ? WHERE handle = ?');
+  const removeAssignment = statement('DELETE FROM assignment WHERE handle = ?');
+  const forgetReleased = statement('DELETE FROM address WHERE ip = ? AND released IS NOT NULL');
+  const holdAddress = statement('INSERT INTO address VALUES (?, ?, NULL)');
+  const freeAddress = statement(
+    'UPDATE address SET handle = NULL, released = (SELECT ifnull(max(released), 0) + 1 FROM address) ' +
+      'WHERE ip = ? AND handle = ?',
+  );
+  const addBlock = statement('INSERT OR REPLACE INTO block VALUES (?, ?)');
+  const dropBlock = statement('DELETE FROM block WHERE cidr = ?');
+
+  const write = (what: string, steps: () => void): void => {
+    try {
+      sqlite.exec('BEGIN IMMEDIATE');
+      steps();
+      sqlite.exec('COMMIT');
+    } catch (error) {
+      if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
+      throw new JournalError('failed', `Cannot write ${what} to journal "${path}": ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
+  };
+  const free = ({ handle, ips }: Assignment): void => {
+    for (const ip of ips) freeAddress(ip, handle);
+    removeAssignment(handle);
+  };
+
+  const stale = found.bootId === bootId ? [] : found.assignments;
+  if (found.bootId !== bootId) {
+    write('the boot', () => {
+      stale.forEach(free);
+      setMeta('boot_id', bootId);
+    });
+  }
+  return {
+    snapshot: {
+      ...found,
+      bootId,
+      assignments: stale.length > 0 ? [] : found.assignments,
+      released: [...found.released, ...stale.flatMap(({ ips }) => ips)],
+    },
+    opening: { stale, ...(recovered === undefined ? {} : { recovered }) },
+    assign: (assignment) =>
+      write(`assignment "${assignment.handle}"`, () => {
+        addAssignment(assignment.handle, JSON.stringify(assignment));
+        for (const ip of assignment.ips) {
+          forgetReleased(ip);
+          holdAddress(ip, assignment.handle);
+        }
+        setMeta('sequence', String(assignment.sequence));
+      }),
+    amend: (assignment) =>
+      write(`assignment "${assignment.handle}"`, () => setAssignment(JSON.stringify(assignment), assignment.handle)),
+    release: (assignment) => write(`release of "${assignment.handle}"`, () => free(assignment)),
+    addBlock: ({ cidr, pool }) => write(`block "${cidr}"`, () => addBlock(cidr, pool)),
+    dropBlock: (cidr) => write(`block "${cidr}"`, () => dropBlock(cidr)),
+    close: () => sqlite.close(),
+  };
+}
+
+/** Changes with every boot of the machine (random(4)). */
+const kernelBootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
