@@ -4,8 +4,10 @@
 //   resources ─┬─► policy model ─► renderer ─► nft objects (drainNft)
 //   endpoints ─┤
 //              └─► routing ─► routes, desired BGP
+import type { IpPool } from '../../datastore/resources/ip-pool.ts';
+import type { Ip } from '../../lib/ip.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
-import { createPolicyModel } from '../../policy/model/model.ts';
+import { createPolicyModel } from '../../policy/model/policy-model.ts';
 import type { Generation } from '../render/policy/generation.ts';
 import { createPolicyRenderer } from '../render/policy/renderer.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
@@ -22,10 +24,14 @@ export type Model = {
   readonly version: () => string;
   /** Changes of nft objects since the last call. `keep`: the generation stays, for the first comparison after a start. */
   readonly drainNft: (generation: 'keep' | 'bump-if-needed') => readonly NftChange[];
+  readonly generation: () => Generation;
   /** Has every established flow judged anew. */
   readonly newGeneration: () => void;
   readonly nftObjects: () => ReadonlyMap<NftKey, NftObject>;
   readonly explainEndpoint: (endpoint: EndpointView) => readonly NftKey[];
+  readonly pools: () => readonly IpPool[];
+  /** Own addresses; empty while the Node object is not known. */
+  readonly nodeAddresses: () => readonly Ip[];
   readonly endpoints: () => readonly EndpointView[];
   readonly routing: Omit<Routing, 'accept' | 'resourcesChanged' | 'endpointRoutesChanged'>;
   /** Sentences about objects that cannot be used. */
@@ -68,11 +74,14 @@ export function createModel({ node, generation }: { readonly node: string; reado
       const changes = policy.drain();
       return renderer.apply(mode === 'keep' ? { ...changes, canRevoke: false } : changes);
     },
+    generation: renderer.generation,
     newGeneration: () => {
       renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true });
     },
     nftObjects: renderer.objects,
     explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
+    pools: resources.pools,
+    nodeAddresses: () => routing.bgp().desired?.global.listenAddresses ?? [],
     endpoints: endpoints.list,
     routing,
     problems: () => [...resources.problems(), ...routing.problems()],

@@ -1,0 +1,202 @@
+// The agent of one node, put together: inputs on the left become events of the model, and after each burst of events
+// one pass brings the outcome into the kernel.
+//
+//   datastore-feed ─┐
+//   cni handler ────┤                         ┌─► effects: nftables, routes
+//   ipam (blocks) ──┼─► dispatch ─► model ────┤
+//   netlink events ─┤                         └─► bgp-runner ─► gobgpd
+//   bgp-runner ─────┘
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { attachmentOf } from '../cni/attachment.ts';
+import { createCniHandler } from '../cni/handler.ts';
+import { serveCni } from '../cni/server.ts';
+import { replaySpool } from '../cni/spool.ts';
+import { openEmbeddedStore } from '../datastore/embedded/open.ts';
+import { createIpam } from '../ipam/allocator.ts';
+import { type Cidr, cidrOf } from '../lib/cidr.ts';
+import { compareIp } from '../lib/ip.ts';
+import { listAddresses } from '../lib/linux/addresses.ts';
+import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
+import type { Route } from '../lib/linux/routes.ts';
+import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
+import type { Log } from '../lib/log.ts';
+import type { TableName } from '../lib/nftables/ast.ts';
+import { watchNftables } from '../lib/nftables/events.ts';
+import { openNftables } from '../lib/nftables/nfnetlink.ts';
+import { untilDone } from '../lib/until-done.ts';
+import { createBgpRunner } from './bgp-runner.ts';
+import { checkEndpoint } from './check-endpoint.ts';
+import { createCniEndpoints } from './cni-endpoints.ts';
+import type { Config } from './config.ts';
+import { serveControl } from './control.ts';
+import { feedDatastore } from './datastore-feed.ts';
+import { createNftDriver } from './driver/nftables.ts';
+import { createRouteDriver } from './driver/routes.ts';
+import { createEffects, type Effects } from './effects.ts';
+import { createEndpointWaiters } from './endpoint-waiters.ts';
+import type { Event } from './model/events.ts';
+import type { LearnedRoutes } from './model/learned.ts';
+import { createModel } from './model/model.ts';
+import { podMtu } from './pod-mtu.ts';
+import { FIRST_GENERATION, generationOf } from './render/policy/generation.ts';
+import { endpointRules, statusView } from './views.ts';
+
+/** Time between two whole readings of the kernel, in milliseconds, besides those that events ask for. */
+const FULL_VERIFY_MS = 75_000;
+
+const TABLE = { name: 'margay' as TableName, flags: [] } as const;
+
+/** Runs until `signal` aborts; nothing in the kernel is removed then. @throws Error when it cannot start */
+export async function runAgent(config: Config, log: Log, signal: AbortSignal): Promise<void> {
+  mkdirSync(config.runDirectory, { recursive: true, mode: 0o700 });
+  mkdirSync(config.stateDirectory, { recursive: true, mode: 0o700 });
+  const store = openEmbeddedStore({ path: config.datastore.path, missing: 'refuse' });
+  const rtnl = openRtnl();
+  const nft = openNftables();
+  const nftDriver = createNftDriver(nft, TABLE, log);
+  const routeDriver = createRouteDriver(rtnl);
+
+  const kernelTable = nftDriver.read();
+  const model = createModel({
+    node: config.node,
+    generation: generationOf(kernelTable?.objects.values() ?? []) ?? FIRST_GENERATION,
+  });
+  const state = { storeProblem: undefined as string | undefined, ipamProblem: undefined as string | undefined };
+  const waiters = createEndpointWaiters(() => state.storeProblem ?? effects.failures()[0] ?? 'no reason known');
+  const effects = createEffects({ model, nft: nftDriver, routes: routeDriver, waiters, log });
+
+  let passDue = false;
+  const dispatch = (event: Event): void => {
+    model.accept(event);
+    if (passDue) return;
+    passDue = true;
+    queueMicrotask(() => {
+      passDue = false;
+      effects.pass();
+      if (model.complete()) bgp.poke();
+    });
+  };
+
+  const bgp = createBgpRunner({
+    socketPath: join(config.runDirectory, 'gobgp', 'gobgp.sock'),
+    log,
+    dispatch,
+    takeDesired: () => (model.complete() ? model.routing.takeBgp() : undefined),
+    settled: () => model.routing.bgp().settled,
+  });
+
+  const ipam = await createIpam({
+    store,
+    node: config.node,
+    journalPath: join(config.stateDirectory, 'journal.db'),
+    pools: model.pools,
+    log,
+  });
+  const tellBlocks = (): void => {
+    dispatch({ kind: 'blocks', blocks: ipam.blocks().map((block) => block.cidr) });
+  };
+  const claimBlock = async (): Promise<void> => {
+    state.ipamProblem = await ipam.claimFirstBlock().then(
+      (outcome) => (outcome.kind === 'claimed' ? undefined : outcome.why),
+      (error: unknown) => String(error),
+    );
+  };
+
+  await untilDone('read own blocks', () => ipam.start(), { log, signal });
+  ipam.onBlocksChanged(tellBlocks);
+  tellBlocks();
+  dispatch({ kind: 'kernel-routes', routes: learnedInKernel(routeDriver.read()) });
+  for (const assignment of [...ipam.assignments()].sort((a, b) => a.sequence - b.sequence)) {
+    if (assignment.state === 'attached') dispatch({ kind: 'attached', attachment: attachmentOf(assignment) });
+  }
+  const tellSubnets = (): void => {
+    const subnets = listAddresses(rtnl).map(({ ip, prefixLength }) => cidrOf(ip, prefixLength));
+    dispatch({ kind: 'connected', subnets });
+  };
+  tellSubnets();
+
+  const feeding = feedDatastore({
+    store,
+    dispatch: (event) => {
+      dispatch(event);
+      const isPool = event.kind === 'resource' && event.change.key.startsWith('IPPool/');
+      if (isPool && effects.ready() && ipam.blocks().length === 0) void claimBlock();
+    },
+    onError: (why) => {
+      state.storeProblem = why;
+    },
+    log,
+    signal,
+  });
+  const control = await serveControl(join(config.runDirectory, 'control.sock'), {
+    ready: effects.ready,
+    status: () =>
+      statusView({
+        node: config.node,
+        model,
+        effects,
+        problems: [state.storeProblem, state.ipamProblem, ...bgp.problems()].filter((text) => text !== undefined),
+      }),
+    endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
+  });
+
+  await untilReady(effects, signal);
+  watchKernel({ rtnl, effects, tellSubnets, log, signal });
+  await claimBlock();
+
+  const handler = createCniHandler({
+    ipam,
+    endpoints: createCniEndpoints({
+      dispatch,
+      waiters,
+      check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
+    }),
+    mtu: () => config.mtuBytes ?? podMtu(rtnl, model.nodeAddresses()),
+    log,
+  });
+  await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);
+  log.info({ node: config.node, blocks: ipam.blocks().map((block) => block.cidr) }, 'agent is ready');
+
+  await feeding;
+  for (const server of [control, cni]) server.close();
+  bgp.close();
+  effects.close();
+  ipam.close();
+  store.close();
+}
+
+/** Somebody else's changes of what is ours are seen by events, and by a whole reading from time to time. */
+function watchKernel(options: {
+  readonly rtnl: Rtnl;
+  readonly effects: Effects;
+  readonly tellSubnets: () => void;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): void {
+  const { rtnl, effects, tellSubnets, log, signal } = options;
+  const onEvents = (events: RtEvents): void => {
+    if (events.kind === 'overrun' || events.changes.some((change) => change.kind === 'address')) tellSubnets();
+    effects.verifySoon('routes');
+  };
+  const onError = (error: Error): void => log.error({ err: error }, 'kernel route events lost');
+  monitorRoutes({ onEvents, onError, ownPorts: () => new Set([rtnl.portId]), signal });
+  watchNftables({ table: TABLE.name, onChange: () => effects.verifySoon('nftables'), signal });
+  const timer = setInterval(() => {
+    effects.verifySoon('routes');
+    effects.verifySoon('nftables');
+  }, FULL_VERIFY_MS);
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+}
+
+async function untilReady(effects: Effects, signal: AbortSignal): Promise<void> {
+  while (!effects.ready()) await delay(5, undefined, { signal });
+}
+
+/** Routes through a gateway that an earlier life of the agent learned. */
+function learnedInKernel(routes: ReadonlyMap<Cidr, Route>): LearnedRoutes {
+  const learned = [...routes.values()].filter((route) => route.type === 'unicast' && route.nextHops.length > 0);
+  return new Map(learned.map(({ dst, nextHops }) => [dst, nextHops.map(({ gateway }) => gateway).sort(compareIp)]));
+}

@@ -1,0 +1,26 @@
+// The side of the agent that CNI talks to: an endpoint goes into the model ahead of the datastore's watch, and the
+// answer comes when the kernel has it.
+import type { Endpoints } from '../cni/attachment.ts';
+import type { EndpointWaiters } from './endpoint-waiters.ts';
+import type { Event } from './model/events.ts';
+
+export function createCniEndpoints(options: {
+  readonly dispatch: (event: Event) => void;
+  readonly waiters: EndpointWaiters;
+  readonly check: Endpoints['check'];
+}): Endpoints {
+  const { dispatch, waiters, check } = options;
+  return {
+    attach: async (attachment) => {
+      const applied = waiters.wait(attachment);
+      dispatch({ kind: 'attached', attachment });
+      await applied;
+    },
+    detach: async (attachment) => {
+      const applied = waiters.wait(attachment);
+      dispatch({ kind: 'detached', attachment });
+      await applied;
+    },
+    check,
+  };
+}

@@ -1,0 +1,70 @@
+// What the control socket shows: the agent's state as plain JSON, and the rules of one endpoint as nft text.
+import type { NftKey, NftObject } from '../lib/nftables/ast.ts';
+import { printObject } from '../lib/nftables/print.ts';
+import type { Effects } from './effects.ts';
+import type { Model } from './model/model.ts';
+
+/** The document of `GET /v1/status`. */
+export function statusView(options: {
+  readonly node: string;
+  readonly model: Model;
+  readonly effects: Effects;
+  /** Problems outside the model and the effects. */
+  readonly problems: readonly string[];
+}): object {
+  const { node, model, effects, problems } = options;
+  const { routing } = model;
+  const { connected, desired, peers, settled, why } = routing.bgp();
+  const { routes, rejected } = routing.learned();
+  const inForce = new Set(effects.failures());
+  return {
+    node,
+    ready: model.complete() && effects.ready(),
+    datastoreVersion: model.version(),
+    generation: model.generation(),
+    bgp: {
+      connected,
+      ...(why === undefined ? {} : { why }),
+      asn: desired?.global.asn,
+      settled,
+      peers: peers.map(
+        ({ address, asn, state, uptimeSeconds, description, received, accepted, advertised, flaps }) => ({
+          address,
+          asn,
+          state,
+          uptimeSeconds,
+          description,
+          received,
+          accepted,
+          advertised,
+          flaps,
+        }),
+      ),
+    },
+    blocks: routing.blocks(),
+    endpoints: model.endpoints().map(({ ifName, namespace, pod, ips }) => ({
+      namespace,
+      pod,
+      interface: ifName,
+      ips,
+      state: inForce.size === 0 ? 'applied' : 'pending',
+    })),
+    routes: {
+      learned: routes.size,
+      rejected: rejected.map(({ prefix, from, why: reason }) => ({ prefix, from, why: reason })),
+    },
+    problems: [...model.problems(), ...effects.failures(), ...problems],
+  };
+}
+
+/** All that concerns one pod's interface, as nft prints it; absent when the pod is not here. */
+export function endpointRules(model: Model, namespace: string, pod: string): string | undefined {
+  const endpoint = model.endpoints().find((each) => each.namespace === namespace && each.pod === pod);
+  if (endpoint === undefined) return undefined;
+  const objects: ReadonlyMap<NftKey, NftObject> = model.nftObjects();
+  const printed = model.explainEndpoint(endpoint).flatMap((key) => {
+    const object = objects.get(key);
+    return object === undefined ? [] : [printObject(object)];
+  });
+  return `# ${namespace}/${pod}: interface ${endpoint.ifName}, addresses ${endpoint.ips.join(' ')}\n${printed.join('\n')}\n`;
+}
