@@ -1,0 +1,126 @@
+// The pod's end of the veth: addresses as /32 (/128), and everything else by a gateway that does not exist. Its hardware
+// address is written down as a permanent neighbour entry, so that a pod reaches its node also where proxy ARP would not
+// answer (the node has no route to 169.254.1.1), and without waiting for an answer.
+import { cidrOf } from '../lib/cidr.ts';
+import { type Family, familyBits, type Ip, ipFamily, parseIp } from '../lib/ip.ts';
+import { addAddress, listAddresses } from '../lib/linux/addresses.ts';
+import type { IfName } from '../lib/linux/if-name.ts';
+import { findLink, type Link, setLink } from '../lib/linux/links.ts';
+import { listNeighbours, replaceNeighbour } from '../lib/linux/neighbours.ts';
+import { inNetns } from '../lib/linux/netns.ts';
+import { dumpRoutes, type Route, replaceRoute, sameRoute } from '../lib/linux/routes.ts';
+import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
+import { hasSysctl, readSysctl, type SysctlKey, writeSysctl } from '../lib/linux/sysctl.ts';
+import { unwrap } from '../lib/result.ts';
+
+/** Hardware address of every host end. */
+export const HOST_MAC = 'ee:ee:ee:ee:ee:ee';
+
+/** What pods have as their gateway; the IPv6 one is the link-local address that belongs to the host end's MAC. */
+export const GATEWAYS = {
+  4: unwrap(parseIp('169.254.1.1')),
+  6: unwrap(parseIp('fe80::ecee:eeff:feee:eeee')),
+} as const satisfies Record<Family, Ip>;
+
+export type PodSide = { readonly netns: string; readonly ifName: IfName; readonly ips: readonly Ip[] };
+
+const RTPROT_STATIC = 4; // include/uapi/linux/rtnetlink.h
+const IP_FORWARD: SysctlKey = ['net', 'ipv4', 'ip_forward'];
+const IP6_FORWARDING: SysctlKey = ['net', 'ipv6', 'conf', 'all', 'forwarding'];
+const DISABLE_IPV6 = (ifName: string): SysctlKey => ['net', 'ipv6', 'conf', ifName, 'disable_ipv6'];
+
+/**
+ * Brings the pod's end up. Without effect outside the pod's namespace; what it did goes with the link.
+ * @returns the link
+ * @throws KernelError
+ */
+export function configurePodSide({ netns, ifName, ips }: PodSide): Link {
+  return inPod(netns, (rtnl) => {
+    const families = familiesOf(ips);
+    // A pod routes nothing; what the kernel gives a new namespace may be the node's own setting.
+    writeSysctl(IP_FORWARD, '0');
+    if (families.includes(6)) {
+      for (const name of ['all', 'lo', ifName]) writeSysctl(DISABLE_IPV6(name), '0');
+      writeSysctl(IP6_FORWARDING, '0');
+    }
+    const lo = findLink(rtnl, { name: 'lo' });
+    if (lo?.up === false) setLink(rtnl, lo.index, { up: true });
+    const link = findLink(rtnl, { name: ifName });
+    if (link === undefined)
+      throw new Error(`Cannot configure interface "${ifName}": it is gone, expected it in "${netns}"`);
+    setLink(rtnl, link.index, { up: true });
+    for (const ip of ips) addAddress(rtnl, { index: link.index, ip, prefixLength: familyBits(ipFamily(ip)) });
+    for (const family of families) {
+      replaceNeighbour(rtnl, { index: link.index, ip: GATEWAYS[family], mac: HOST_MAC });
+      for (const route of podRoutes(family, link.index)) replaceRoute(rtnl, route);
+    }
+    return link;
+  });
+}
+
+/** The link named `ifName` in the namespace; `undefined`: there is none. @throws KernelError */
+export const findPodLink = ({ netns, ifName }: Pick<PodSide, 'netns' | 'ifName'>): Link | undefined =>
+  inPod(netns, (rtnl) => findLink(rtnl, { name: ifName }));
+
+/** What differs from what `configurePodSide()` leaves, in words. @throws KernelError when the namespace is gone */
+export function checkPodSide({ netns, ifName, ips, mac, mtu }: PodSide & { mac?: string; mtu?: number }): {
+  readonly link: Link | undefined;
+  readonly differences: readonly string[];
+} {
+  return inPod(netns, (rtnl) => {
+    const link = findLink(rtnl, { name: ifName });
+    if (link === undefined) return { link, differences: [`interface ${ifName} is missing in ${netns}`] };
+    const differences: string[] = [];
+    if (!link.up) differences.push(`interface ${ifName} is down`);
+    if (mac !== undefined && link.mac !== mac)
+      differences.push(`interface ${ifName} has MAC ${link.mac}, expected ${mac}`);
+    if (mtu !== undefined && link.mtu !== mtu)
+      differences.push(`interface ${ifName} has MTU ${link.mtu}, expected ${mtu}`);
+    const addresses = listAddresses(rtnl, link.index).map((each) => `${each.ip}/${each.prefixLength}`);
+    for (const ip of ips) {
+      const address = `${ip}/${familyBits(ipFamily(ip))}`;
+      if (!addresses.includes(address)) differences.push(`address ${address} is missing on ${ifName}`);
+    }
+    const [routes, neighbours] = [dumpRoutes(rtnl), listNeighbours(rtnl, link.index)];
+    for (const family of familiesOf(ips)) {
+      const wanted = podRoutes(family, link.index).filter((route) => !routes.some((each) => sameRoute(route, each)));
+      differences.push(...wanted.map(({ dst }) => `route ${dst} by ${ifName} is missing in ${netns}`));
+      if (!neighbours.some((each) => each.ip === GATEWAYS[family] && each.mac === HOST_MAC)) {
+        differences.push(`neighbour ${GATEWAYS[family]} of ${ifName} is missing in ${netns}`);
+      }
+    }
+    if (readSysctl(IP_FORWARD) !== '0') differences.push(`net.ipv4.ip_forward is not 0 in ${netns}`);
+    if (ips.some((ip) => ipFamily(ip) === 6) && hasSysctl(IP6_FORWARDING) && readSysctl(IP6_FORWARDING) !== '0') {
+      differences.push(`net.ipv6.conf.all.forwarding is not 0 in ${netns}`);
+    }
+    return { link, differences };
+  });
+}
+
+export const familiesOf = (ips: readonly Ip[]): readonly Family[] => [...new Set(ips.map(ipFamily))];
+
+// The default route by a gateway that an on-link route of its own makes reachable.
+function podRoutes(family: Family, oif: number): readonly Route[] {
+  const gateway = GATEWAYS[family];
+  const base = { type: 'unicast', protocol: RTPROT_STATIC } as const;
+  const any = cidrOf(unwrap(parseIp(family === 4 ? '0.0.0.0' : '::')), 0);
+  // IPv6 makes 1024 of metric 0, and link-local gateways need no route.
+  if (family === 6) return [{ ...base, dst: any, metric: 1024, nextHops: [{ gateway, oif }] }];
+  return [
+    { ...base, dst: cidrOf(gateway, 32), metric: 0, oif, nextHops: [] },
+    { ...base, dst: any, metric: 0, nextHops: [{ gateway, oif }] },
+  ];
+}
+
+// The socket stays in the pod's namespace; so do the files below /proc/sys while the thread is there. All of it is
+// synchronous, so that one stay is enough.
+function inPod<T>(netns: string, work: (rtnl: Rtnl) => T): T {
+  return inNetns(netns, () => {
+    const rtnl = openRtnl();
+    try {
+      return work(rtnl);
+    } finally {
+      rtnl.close();
+    }
+  });
+}

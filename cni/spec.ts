@@ -1,0 +1,202 @@
+// The CNI protocol's input: environment and standard input of one call, parsed once into a request. Container ids,
+// names and paths come from outside and are used in kernel names and in file names, so everything is checked here.
+import { z } from 'zod';
+import { type Handle, handleOf } from '../ipam/handle.ts';
+import { type IfName, parseIfName } from '../lib/linux/if-name.ts';
+import { CNI_CODE, CniError } from './errors.ts';
+import type { CniEnvironment, CniFrame } from './frame.ts';
+
+export const SUPPORTED_VERSIONS = ['0.4.0', '1.0.0', '1.1.0'] as const;
+export type CniVersion = (typeof SUPPORTED_VERSIONS)[number];
+
+/** An interface of a container: what every verb but GC and STATUS is about. */
+export type Target = { readonly handle: Handle; readonly containerId: string; readonly ifName: IfName };
+
+/** The Kubernetes pod, from CNI_ARGS. */
+export type PodName = { readonly namespace: string; readonly pod: string; readonly uid?: string };
+
+export type CniRequest =
+  | ({ readonly kind: 'add'; readonly config: NetConf; readonly netns: string } & Target & PodName)
+  | ({ readonly kind: 'check'; readonly config: NetConf; readonly netns: string } & Target)
+  /** `pod` is absent when the runtime did not name it well; DEL succeeds all the same. */
+  | ({ readonly kind: 'del'; readonly config: NetConf; readonly podName?: PodName } & Target)
+  | { readonly kind: 'gc'; readonly config: NetConf; readonly valid: ReadonlySet<Handle> }
+  | { readonly kind: 'status'; readonly config: NetConf };
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const POD = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+const UID = /^[A-Za-z0-9-]{1,64}$/;
+/** The kernel's limit of a link's alias, where the handle is written (IFALIASZ). */
+const MAX_HANDLE = 255;
+
+const attachmentSchema = z.looseObject({ containerID: z.string(), ifname: z.string() });
+
+const resultSchema = z.looseObject({
+  interfaces: z
+    .array(z.looseObject({ name: z.string(), mac: z.string().optional(), sandbox: z.string().optional() }))
+    .optional(),
+  ips: z.array(z.looseObject({ address: z.string() })).optional(),
+});
+
+/** The network configuration. Unknown keys belong to others in the chain, or to the runtime. */
+const netConfSchema = z.looseObject({
+  cniVersion: z.enum(SUPPORTED_VERSIONS),
+  name: z.string().regex(NAME, 'expected letters, digits, dots, dashes and underscores, at most 128'),
+  type: z.string(),
+  /** 0: the node's. IPv4 needs 68 bytes (RFC 791). */
+  mtu: z.union([z.literal(0), z.int().min(68).max(65535)]).optional(),
+  dns: z.looseObject({}).optional(),
+  prevResult: resultSchema.optional(),
+  'cni.dev/valid-attachments': z.array(attachmentSchema).optional(),
+});
+
+export type NetConf = z.output<typeof netConfSchema>;
+
+/** @throws CniError 1, 4, 6 or 7 */
+export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
+  const config = parseConfig(stdin);
+  const command = environment.CNI_COMMAND;
+  switch (command) {
+    case 'ADD':
+      if (config.prevResult !== undefined) {
+        throw invalidConfig('prevResult: another plugin ran before, expected to be the first of the list');
+      }
+      return {
+        kind: 'add',
+        config,
+        netns: netnsOf(environment),
+        ...targetOf(environment, config.name),
+        ...podNameOf(environment),
+      };
+    case 'CHECK':
+      return { kind: 'check', config, netns: netnsOf(environment), ...targetOf(environment, config.name) };
+    case 'DEL': {
+      const podName = attempt(() => podNameOf(environment));
+      const target = targetOf(environment, config.name);
+      return { kind: 'del', config, ...target, ...(podName === undefined ? {} : { podName }) };
+    }
+    case 'GC':
+      return { kind: 'gc', config, valid: validOf(config) };
+    case 'STATUS':
+      return { kind: 'status', config };
+    default:
+      throw invalidEnvironment('CNI_COMMAND', command, 'one of ADD, DEL, CHECK, GC, STATUS, VERSION');
+  }
+}
+
+/** The version to answer an error in: the configuration's where it can be read, else the newest. */
+export function versionForError(stdin: Uint8Array): string {
+  const version = attempt(() => z.looseObject({ cniVersion: z.enum(SUPPORTED_VERSIONS) }).parse(readJson(stdin)));
+  return version?.cniVersion ?? '1.1.0';
+}
+
+function parseConfig(stdin: Uint8Array): NetConf {
+  const json = readJson(stdin);
+  const version = z.looseObject({ cniVersion: z.string().optional() }).safeParse(json);
+  if (!version.success) throw invalidConfig('expected a JSON object with "cniVersion", "name" and "type"');
+  const wanted = version.data.cniVersion;
+  if (!SUPPORTED_VERSIONS.some((each) => each === wanted)) {
+    throw new CniError(
+      CNI_CODE.incompatibleVersion,
+      `Cannot use cniVersion ${quote(wanted)}: expected one of ${SUPPORTED_VERSIONS.join(', ')}`,
+      'Set "cniVersion" of the network configuration to one of these',
+    );
+  }
+  const parsed = netConfSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw invalidConfig(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+}
+
+function readJson(stdin: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(stdin));
+  } catch (error) {
+    const why = error instanceof Error ? error.message.slice(0, 200) : '';
+    throw new CniError(
+      CNI_CODE.decode,
+      `Cannot read the network configuration of ${stdin.length} bytes: it is not JSON in UTF-8`,
+      why,
+    );
+  }
+}
+
+function targetOf({ CNI_CONTAINERID, CNI_IFNAME }: CniEnvironment, network: string): Target {
+  if (CNI_CONTAINERID === undefined || !NAME.test(CNI_CONTAINERID)) {
+    throw invalidEnvironment(
+      'CNI_CONTAINERID',
+      CNI_CONTAINERID,
+      'letters, digits, dots, dashes, underscores; at most 128',
+    );
+  }
+  const ifName = parseIfName(CNI_IFNAME ?? '');
+  if (!ifName.ok) throw invalidEnvironment('CNI_IFNAME', CNI_IFNAME, 'an interface name of at most 15 characters');
+  const handle = handleOf({ network, containerId: CNI_CONTAINERID, ifName: ifName.value });
+  if (handle.length > MAX_HANDLE) {
+    throw invalidEnvironment(
+      'CNI_CONTAINERID',
+      CNI_CONTAINERID,
+      `a network name and id of at most ${MAX_HANDLE} together`,
+    );
+  }
+  return { handle, containerId: CNI_CONTAINERID, ifName: ifName.value };
+}
+
+function netnsOf({ CNI_NETNS }: CniEnvironment): string {
+  if (CNI_NETNS?.startsWith('/') !== true || CNI_NETNS.length > 4095 || CNI_NETNS.split('/').includes('..')) {
+    throw invalidEnvironment('CNI_NETNS', CNI_NETNS, 'the absolute path of a network namespace');
+  }
+  return CNI_NETNS;
+}
+
+function podNameOf({ CNI_ARGS }: CniEnvironment): PodName {
+  const args = new Map((CNI_ARGS ?? '').split(';').map((pair) => splitOnce(pair)));
+  const read = (key: string, form: RegExp): string => {
+    const value = args.get(key);
+    if (value === undefined || !form.test(value)) {
+      throw invalidEnvironment('CNI_ARGS', CNI_ARGS, `${key}=NAME with a Kubernetes name`);
+    }
+    return value;
+  };
+  const uid = args.get('K8S_POD_UID');
+  return {
+    namespace: read('K8S_POD_NAMESPACE', NAMESPACE),
+    pod: read('K8S_POD_NAME', POD),
+    ...(uid === undefined || uid === '' ? {} : { uid: read('K8S_POD_UID', UID) }),
+  };
+}
+
+// Attachments that could never have been ours are in nobody's way.
+function validOf(config: NetConf): ReadonlySet<Handle> {
+  const listed = config['cni.dev/valid-attachments'];
+  if (listed === undefined) throw invalidConfig('cni.dev/valid-attachments: expected a list of attachments');
+  return new Set(
+    listed.map(({ containerID, ifname }) =>
+      handleOf({ network: config.name, containerId: containerID, ifName: ifname }),
+    ),
+  );
+}
+
+function splitOnce(pair: string): readonly [string, string] {
+  const at = pair.indexOf('=');
+  return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+const invalidEnvironment = (name: string, value: string | undefined, expected: string): CniError =>
+  new CniError(CNI_CODE.invalidEnvironment, `Cannot use ${name} ${quote(value)}: expected ${expected}`);
+
+const invalidConfig = (why: string): CniError =>
+  new CniError(CNI_CODE.invalidConfig, `Cannot use the network configuration: ${why}`);
+
+const quote = (value: string | undefined): string =>
+  value === undefined ? '(not set)' : JSON.stringify(value.slice(0, 200));
+
+function attempt<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch {
+    // The caller has an answer for "not readable".
+    return undefined;
+  }
+}

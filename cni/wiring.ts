@@ -1,0 +1,153 @@
+// Connecting a pod: a veth pair between the node and the pod's network namespace. All of it or nothing: when a step
+// fails, the pair is gone again before the error arrives.
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Handle } from '../ipam/handle.ts';
+import type { Ip } from '../lib/ip.ts';
+import type { DoomedLinks } from '../lib/linux/doomed-links.ts';
+import { IF_PREFIX, type IfName } from '../lib/linux/if-name.ts';
+import { KernelError } from '../lib/linux/kernel-error.ts';
+import { createVeth, findLink, type Link, setLink } from '../lib/linux/links.ts';
+import { isOwnNetns, openNetns } from '../lib/linux/netns.ts';
+import type { Rtnl } from '../lib/linux/rtnl.ts';
+import type { Log } from '../lib/log.ts';
+import { createUndo } from '../lib/undo.ts';
+import { CNI_CODE, CniError } from './errors.ts';
+import { applyHostSettings, checkHostSide } from './host-side.ts';
+import { checkPodSide, configurePodSide, familiesOf, findPodLink, HOST_MAC } from './pod-side.ts';
+
+export type WirePod = {
+  /** Whose link it is: written on the host end as its alias. */
+  readonly handle: Handle;
+  readonly netns: string;
+  readonly ifName: IfName;
+  readonly hostIfName: IfName;
+  readonly ips: readonly Ip[];
+  readonly mtu: number;
+};
+
+export type Wired = { readonly mac: string; readonly hostIfindex: number };
+
+export type Wiring = {
+  /** @throws CniError invalid namespace, interface name taken, or a step that the kernel refused */
+  readonly wirePod: (pod: WirePod) => Promise<Wired>;
+  /**
+   * Removes the host end, and with it the pod's, if it is this handle's. It is marked at once and goes in the
+   * background; the promise resolves when it is gone.
+   */
+  readonly unwirePod: (pod: Pick<WirePod, 'handle' | 'hostIfName'>) => Promise<void>;
+  /** Whether the pod's namespace has the interface; false when there is no namespace. */
+  readonly isWired: (pod: Pick<WirePod, 'netns' | 'ifName'>) => boolean;
+  /** What differs from how `wirePod` left it, in words; empty: nothing. `mac` and `mtu` count when given. */
+  readonly checkPod: (
+    pod: Omit<WirePod, 'mtu'> & { readonly mac?: string; readonly mtu?: number },
+  ) => readonly string[];
+};
+
+export type WiringDeps = { readonly rtnl: Rtnl; readonly doomed: DoomedLinks; readonly log: Log };
+
+/** The host ends are in the network namespace of `rtnl`, which must be the process's own. */
+export function createWiring({ rtnl, doomed, log }: WiringDeps): Wiring {
+  const removeStale = async (pod: WirePod): Promise<void> => {
+    const { hostIfName } = pod;
+    const stale = findLink(rtnl, { name: hostIfName });
+    if (stale === undefined) return;
+    // Asked before anything goes; without a stale link the creation itself finds out.
+    if (findPodLink(pod) !== undefined) throw interfaceExists(pod);
+    if (!isOurs(stale)) {
+      throw new CniError(
+        CNI_CODE.wiring,
+        `Cannot create interface "${hostIfName}": a ${stale.kind ?? 'physical'} link has this name, expected none`,
+      );
+    }
+    await doomed.doom([stale.index]);
+  };
+
+  const create = ({ hostIfName, ifName, mtu }: WirePod, netnsFd: number): Link => {
+    createVeth(rtnl, { name: hostIfName, mac: HOST_MAC, mtu, peer: { name: ifName, netnsFd } });
+    const link = findLink(rtnl, { name: hostIfName });
+    if (link === undefined) throw new CniError(CNI_CODE.wiring, `Cannot find interface "${hostIfName}" just created`);
+    return link;
+  };
+
+  const wire = async (pod: WirePod): Promise<Wired> => {
+    const { handle, netns, ifName, hostIfName, ips } = pod;
+    await removeStale(pod);
+    const netnsFd = openNetns(netns);
+    try {
+      await using undo = createUndo((what, error) => log.error({ err: error, what, hostIfName }, 'cannot undo wiring'));
+      const host = create(pod, netnsFd);
+      undo.push('delete the veth', () => doomed.doom([host.index]));
+      applyHostSettings(hostIfName, familiesOf(ips));
+      setLink(rtnl, host.index, { up: true, alias: handle });
+      // Some hosts' link managers set a MAC of their own on new links.
+      if (host.mac !== HOST_MAC) setLink(rtnl, host.index, { mac: HOST_MAC });
+      const link = configurePodSide({ netns, ifName, ips });
+      if (link.mac === undefined) throw new CniError(CNI_CODE.wiring, `Cannot read the MAC address of "${ifName}"`);
+      undo.commit();
+      return { mac: link.mac, hostIfindex: host.index };
+    } finally {
+      closeSync(netnsFd);
+    }
+  };
+
+  return {
+    wirePod: async (pod) => {
+      if (isOwnNetns(pod.netns)) {
+        throw new CniError(
+          CNI_CODE.invalidNetns,
+          `Cannot wire a pod into "${pod.netns}": it is the node's own network namespace, expected the pod's`,
+        );
+      }
+      try {
+        return await wire(pod);
+      } catch (error) {
+        throw asCniError(pod, error);
+      }
+    },
+    unwirePod: async ({ handle, hostIfName }) => {
+      const link = findLink(rtnl, { name: hostIfName });
+      if (link === undefined || !isOurs(link)) return;
+      // Another handle: a newer sandbox of the same pod. None: its ADD was killed before it could sign.
+      if (link.alias !== undefined && link.alias !== handle) return;
+      await doomed.doom([link.index]);
+    },
+    isWired: (pod) => {
+      try {
+        return findPodLink(pod) !== undefined;
+      } catch (error) {
+        if (error instanceof KernelError) return false;
+        throw error;
+      }
+    },
+    checkPod: (pod) => {
+      try {
+        const { link, differences } = checkPodSide(pod);
+        const host = { name: pod.hostIfName, families: familiesOf(pod.ips), podLink: link };
+        return [...differences, ...checkHostSide(rtnl, host)];
+      } catch (error) {
+        if (error instanceof KernelError) return [error.message];
+        throw error;
+      }
+    },
+  };
+}
+
+const isOurs = ({ name, kind }: Link): boolean => name.startsWith(IF_PREFIX) && kind === 'veth';
+
+const interfaceExists = ({ ifName, netns }: WirePod): CniError =>
+  new CniError(
+    CNI_CODE.alreadyAttached,
+    `Cannot create interface "${ifName}" in "${netns}": it exists, expected none of this name`,
+    'Use another CNI_IFNAME, or call DEL for this container first',
+  );
+
+function asCniError(pod: WirePod, error: unknown): unknown {
+  if (!(error instanceof KernelError)) return error;
+  // The name on the node was free a moment ago, so it is the pod's that is taken.
+  if (error.errno === constants.errno.EEXIST && error.op.startsWith('create veth')) return interfaceExists(pod);
+  if (error.op.includes('network namespace')) {
+    return new CniError(CNI_CODE.invalidNetns, error.message, 'CNI_NETNS must be the path of a network namespace');
+  }
+  return new CniError(CNI_CODE.wiring, `Cannot wire pod "${pod.hostIfName}": ${error.message}`);
+}
