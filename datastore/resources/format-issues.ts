@@ -9,7 +9,10 @@ const MOST = 5;
 /** All findings, separated by `; `; beyond five only their number. `input` is what was parsed. */
 export function formatIssues(issues: readonly Issue[], input: unknown): string {
   const flat = issues.flatMap((issue) => narrow(issue, input, []));
-  const shown = flat.slice(0, MOST).map(({ issue, path }) => `${printPath(path)}: ${reason(issue, at(input, path))}`);
+  const shown = flat.slice(0, MOST).map(({ issue, path }) => {
+    const where = printPath(issue.code === 'invalid_key' ? path.slice(0, -1) : path);
+    return `${where}: ${reason(issue, at(input, path))}`;
+  });
   if (flat.length > MOST) shown.push(`and ${flat.length - MOST} more`);
   return shown.join('; ');
 }
@@ -59,13 +62,12 @@ function outOfRange(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, va
 const wrongType = (expected: string, value: unknown): string => `${show(value)}, expected ${typeName(expected)}`;
 
 function unionReason(issue: Extract<Issue, { code: 'invalid_union' }>, value: unknown): string {
-  const expected = issue.errors.flatMap((errors) =>
+  const alternatives = issue.errors.flatMap((errors) =>
     errors.map((inner) => (inner.code === 'invalid_type' ? typeName(inner.expected) : inner.message)),
   );
-  if (value === undefined) return expected.length > 0 ? `is missing, expected ${orList(expected)}` : 'is missing';
-  return expected.length > 0
-    ? `${show(value)}, expected ${orList(expected)}`
-    : `${show(value)} is not one of the choices`;
+  const given = value === undefined ? 'is missing' : show(value);
+  if (issue.message.startsWith('expected ')) return `${given}, ${issue.message}`;
+  return alternatives.length > 0 ? `${given}, expected ${orList(alternatives)}` : `${given}, expected another value`;
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -98,9 +100,12 @@ function at(input: unknown, path: Path): unknown {
   return value;
 }
 
-const printPath = (path: Path): string =>
-  path.reduce<string>(
-    (text, step) =>
-      typeof step === 'number' ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${String(step)}`,
-    '',
-  );
+function printPath(path: Path): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (!/^[\w-]+$/.test(String(step))) text += `[${JSON.stringify(String(step))}]`;
+    else text += text === '' ? String(step) : `.${String(step)}`;
+  }
+  return text;
+}

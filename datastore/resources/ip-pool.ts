@@ -1,6 +1,6 @@
 // projectcalico.org/v3 IPPool: addresses that blocks are cut from.
 import { z } from 'zod';
-import { cidrFamily, cidrLength } from '../../lib/cidr.ts';
+import { type Cidr, cidrFamily, cidrLength } from '../../lib/cidr.ts';
 import { metadataSchema } from './metadata.ts';
 import { cidrSchema } from './scalars.ts';
 
@@ -10,22 +10,32 @@ const specSchema = z
     /** Prefix length of a block: 20 to 32 (IPv4), 116 to 128 (IPv6). Absent: 24 or 120. */
     blockSize: z.int().exactOptional(),
     natOutgoing: z.boolean().exactOptional(),
+    /** No new addresses; those that are in use stay. */
     disabled: z.boolean().exactOptional(),
     disableBGPExport: z.boolean().exactOptional(),
+    /** Calico selector over node labels. Absent: all nodes. */
     nodeSelector: z.string().exactOptional(),
+    /** Calico selector over namespace labels. Absent: all namespaces. */
+    namespaceSelector: z.string().exactOptional(),
+    /** Absent: Workload and Tunnel. */
+    allowedUses: z.array(z.enum(['Workload', 'Tunnel', 'LoadBalancer'])).exactOptional(),
+    /** `Manual`: only for pods that ask for the pool by annotation. Absent: Automatic. */
+    assignmentMode: z.enum(['Automatic', 'Manual']).exactOptional(),
   })
   .check((context) => {
     const { cidr, blockSize } = context.value;
-    if (blockSize === undefined) return;
-    const [low, high] = cidrFamily(cidr) === 4 ? [20, 32] : [116, 128];
-    const message =
-      blockSize < low || blockSize > high
-        ? `${blockSize} is out of range, expected ${low} to ${high}`
-        : blockSize < cidrLength(cidr)
-          ? `a block of /${blockSize} is larger than the pool "${cidr}"`
-          : undefined;
+    const message = blockSizeProblem(cidr, blockSize ?? defaultBlockSize(cidr));
     if (message !== undefined) context.issues.push({ code: 'custom', message, path: ['blockSize'], input: blockSize });
   });
+
+function blockSizeProblem(cidr: Cidr, blockSize: number): string | undefined {
+  const [low, high] = cidrFamily(cidr) === 4 ? [20, 32] : [116, 128];
+  if (blockSize < low || blockSize > high) return `${blockSize} is out of range, expected ${low} to ${high}`;
+  if (blockSize >= cidrLength(cidr)) return undefined;
+  return `a block of /${blockSize} is larger than the pool "${cidr}", expected at least ${cidrLength(cidr)}`;
+}
+
+const defaultBlockSize = (cidr: Cidr): number => (cidrFamily(cidr) === 4 ? 24 : 120);
 
 export const ipPoolSchema = z.looseObject({
   apiVersion: z.literal('projectcalico.org/v3'),
@@ -37,5 +47,4 @@ export const ipPoolSchema = z.looseObject({
 export type IpPool = z.output<typeof ipPoolSchema>;
 
 /** Prefix length of the pool's blocks. */
-export const blockSizeOf = (pool: IpPool): number =>
-  pool.spec.blockSize ?? (cidrFamily(pool.spec.cidr) === 4 ? 24 : 120);
+export const blockSizeOf = (pool: IpPool): number => pool.spec.blockSize ?? defaultBlockSize(pool.spec.cidr);

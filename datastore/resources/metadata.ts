@@ -4,11 +4,18 @@ import { z } from 'zod';
 const label = z
   .string()
   .max(63)
-  .regex(/^(|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$/, 'expected a label value');
+  .regex(
+    /^(|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$/,
+    'expected a label value: letters, digits, "-", "_" and ".", first and last a letter or digit',
+  );
+
+/** `[PREFIX/]NAME`: the prefix a DNS subdomain of at most 253 characters, the name at most 63. */
 const labelKey = z
   .string()
-  .max(317)
-  .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'expected a label key');
+  .regex(
+    /^((?=[^/]{1,253}\/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
+    'expected a label key such as "app" or "example.org/app"',
+  );
 
 /** RFC 1123 subdomain, the name of most objects. */
 export const subdomainName = z
@@ -49,14 +56,18 @@ export const labelSelectorSchema = z.looseObject({
   matchLabels: labelsSchema.exactOptional(),
   matchExpressions: z
     .array(
-      z.discriminatedUnion('operator', [
-        z.looseObject({ key: labelKey, operator: z.literal(['In', 'NotIn']), values: z.array(label).min(1) }),
-        z.looseObject({
-          key: labelKey,
-          operator: z.literal(['Exists', 'DoesNotExist']),
-          values: z.array(label).max(0).exactOptional(),
-        }),
-      ]),
+      z.discriminatedUnion(
+        'operator',
+        [
+          z.looseObject({ key: labelKey, operator: z.literal(['In', 'NotIn']), values: z.array(label).min(1) }),
+          z.looseObject({
+            key: labelKey,
+            operator: z.literal(['Exists', 'DoesNotExist']),
+            values: z.array(label).max(0).exactOptional(),
+          }),
+        ],
+        'expected In, NotIn, Exists or DoesNotExist',
+      ),
     )
     .exactOptional(),
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { cidrContainsCidr } from '../../lib/cidr.ts';
 import { labelSelectorSchema, namespacedMetadataSchema } from './metadata.ts';
-import { cidrSchema, portSchema, protocolSchema } from './scalars.ts';
+import { cidrSchema, portNameSchema, portSchema, protocolSchema } from './scalars.ts';
 
 const ipBlockSchema = z
   .looseObject({ cidr: cidrSchema, except: z.array(cidrSchema).exactOptional() })
@@ -12,7 +12,7 @@ const ipBlockSchema = z
       if (hole !== cidr && cidrContainsCidr(cidr, hole)) continue;
       context.issues.push({
         code: 'custom',
-        message: `"${hole}" is not strictly inside "${cidr}"`,
+        message: `"${hole}" is not strictly inside "${cidr}", expected a part of it`,
         path: ['except', index],
         input: hole,
       });
@@ -30,9 +30,9 @@ const peerSchema = z
     const selects = podSelector !== undefined || namespaceSelector !== undefined;
     const message =
       ipBlock !== undefined && selects
-        ? 'ipBlock excludes podSelector and namespaceSelector'
+        ? 'ipBlock stands beside a selector, expected ipBlock alone'
         : ipBlock === undefined && !selects
-          ? 'expected podSelector, namespaceSelector or ipBlock'
+          ? 'is empty, expected podSelector, namespaceSelector or ipBlock'
           : undefined;
     if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
   });
@@ -40,12 +40,7 @@ const peerSchema = z
 const policyPortSchema = z
   .looseObject({
     protocol: protocolSchema.default('TCP'),
-    port: z
-      .union([
-        portSchema,
-        z.string().regex(/^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/, 'expected a port number or port name'),
-      ])
-      .exactOptional(),
+    port: z.union([portSchema, portNameSchema], 'expected a port number or a port name').exactOptional(),
     endPort: portSchema.exactOptional(),
   })
   .check((context) => {
@@ -53,9 +48,9 @@ const policyPortSchema = z
     if (endPort === undefined) return;
     const message =
       typeof port !== 'number'
-        ? 'endPort needs a numeric port'
+        ? `${endPort} without a numeric port, expected port to be a number`
         : endPort < port
-          ? `endPort ${endPort} is below port ${port}`
+          ? `${endPort} is below port ${port}, expected at least ${port}`
           : undefined;
     if (message !== undefined) context.issues.push({ code: 'custom', message, path: ['endPort'], input: endPort });
   });

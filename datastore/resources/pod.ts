@@ -1,14 +1,14 @@
 // v1 Pod, as far as the network needs it: where it runs, its labels, its ports and its addresses.
 import { z } from 'zod';
 import { namespacedMetadataSchema } from './metadata.ts';
-import { ipSchema, portSchema, protocolSchema } from './scalars.ts';
+import { ipSchema, portNameSchema, portSchema, protocolSchema } from './scalars.ts';
 
 const containerSchema = z.looseObject({
   name: z.string(),
   ports: z
     .array(
       z.looseObject({
-        name: z.string().exactOptional(),
+        name: portNameSchema.exactOptional(),
         containerPort: portSchema,
         protocol: protocolSchema.default('TCP'),
       }),

@@ -21,7 +21,17 @@ export const cidrSchema = z.string().transform((text, context): Cidr => {
   return z.NEVER;
 });
 
-export const portSchema = z.int().min(1).max(65535);
+/** A transport port, 1 to 65535. */
+export const portSchema = z.int().min(1, 'expected 1 to 65535').max(65535, 'expected 1 to 65535');
+
+/** IANA service name, as the API server takes it for a port (RFC 6335 section 5.1, and lower case only). */
+export const portNameSchema = z
+  .string()
+  .max(15)
+  .regex(/^(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'expected a port name: lower case letters, digits, "-"');
+
+/** A duration as Go prints it: `90s`, `1m30s`. */
+export const durationSchema = z.string().regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'expected a duration such as "90s"');
 
 export const protocolSchema = z.enum(['TCP', 'UDP', 'SCTP']);
 export type Protocol = z.output<typeof protocolSchema>;
@@ -30,7 +40,9 @@ export type Protocol = z.output<typeof protocolSchema>;
 export const asnSchema = z.union([z.int(), z.string()]).transform((value, context): Asn => {
   const number = typeof value === 'number' ? value : asnOfText(value);
   if (number >= 1 && number <= 0xffff_ffff) return number as Asn;
-  context.addIssue(`Cannot parse AS number "${value}": expected 1 to 4294967295 or dotted HIGH.LOW`);
+  context.addIssue(
+    `Cannot parse AS number "${value}": out of range or malformed, expected 1 to 4294967295 or dotted HIGH.LOW`,
+  );
   return z.NEVER;
 });
 

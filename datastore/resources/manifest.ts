@@ -1,0 +1,54 @@
+// Manifests as people write them: YAML of several documents, JSON, and `kind: List`, down to single objects.
+import { LineCounter, parseAllDocuments } from 'yaml';
+import { err, type Result } from '../../lib/result.ts';
+import type { Resource } from './index.ts';
+import { parseResource } from './parse.ts';
+
+/** One object of a manifest: as the schema reads it, and as it was written. */
+export type ManifestObject = { readonly resource: Resource; readonly raw: Readonly<Record<string, unknown>> };
+
+/**
+ * One entry per object, in the order of the text; empty documents are none. `source` (a file name) and the line begin
+ * the error of a text that is not YAML; one bad document does not hide the others.
+ */
+export function parseManifest(text: string, source: string): readonly Result<ManifestObject>[] {
+  const lines = new LineCounter();
+  // JSON is YAML, except that YAML forbids the tabs that JSON may be indented with.
+  const documents = parseAllDocuments(/^\s*[{[]/.test(text) ? text.replaceAll('\t', ' ') : text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+  });
+  if (!Array.isArray(documents)) return [];
+  return documents.flatMap((document) => {
+    const line = (offset: number): number => lines.linePos(offset).line;
+    const [problem] = document.errors;
+    if (problem !== undefined) return [err(malformed(source, line(problem.pos[0]), problem.message))];
+    if (document.contents === null) return [];
+    const where = `${source}:${line(document.contents.range?.[0] ?? 0)}`;
+    try {
+      return readObject(document.toJS({ maxAliasCount: 100 }), where);
+    } catch (error) {
+      return [err(malformed(source, line(document.range[0]), error instanceof Error ? error.message : String(error)))];
+    }
+  });
+}
+
+function malformed(source: string, line: number, why: string): string {
+  const reason = why.replace(/\s+/g, ' ').replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase());
+  return `Cannot parse manifest "${source}:${line}": ${reason}, expected YAML or JSON`;
+}
+
+function readObject(raw: unknown, where: string): readonly Result<ManifestObject>[] {
+  if (raw === null || raw === undefined) return [];
+  if (isRecord(raw) && typeof raw['kind'] === 'string' && raw['kind'].endsWith('List') && Array.isArray(raw['items'])) {
+    return raw['items'].flatMap((item) => readObject(item, where));
+  }
+  const parsed = parseResource(raw);
+  if (!parsed.ok) return [err(`${parsed.error} (${where})`)];
+  // What the schema accepts is a record.
+  return isRecord(raw) ? [{ ok: true, value: { resource: parsed.value, raw } }] : [];
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
