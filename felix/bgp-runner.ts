@@ -35,7 +35,10 @@ export function createBgpRunner(options: {
   let problems: readonly string[] = [];
   let working = false;
   let up = false;
+  // Whether gobgpd has been configured since it came up; before that it has no table to read.
+  let running = false;
   let staleTimer: NodeJS.Timeout | undefined;
+  let pollTimer: NodeJS.Timeout | undefined;
 
   const later = (ms: number, action: () => void): NodeJS.Timeout => {
     const timer = setTimeout(() => {
@@ -51,33 +54,40 @@ export function createBgpRunner(options: {
     timers.delete(timer);
   };
 
-  const step = async (): Promise<void> => {
-    if (wanted !== undefined) {
-      const desired = wanted;
-      wanted = undefined;
+  const tryLater = (desired: DesiredBgp): void => {
+    later(RETRY_MS, () => {
+      wanted ??= desired;
+      work();
+    });
+  };
+
+  const apply = async (desired: DesiredBgp): Promise<void> => {
+    try {
       const report = await gobgp.apply(desired, closing.signal);
+      const { outcome, paths, peers, started } = report;
       problems = report.problems;
-      log.info(
-        { outcome: report.outcome, problems, paths: report.paths, peers: report.peers, started: report.started },
-        'bgp applied',
-      );
-      if (report.outcome === 'incomplete' || report.outcome === 'restart-needed') {
-        later(RETRY_MS, () => {
-          wanted ??= desired;
-          work();
-        });
-      }
-      dirty.rib = true;
+      log.info({ outcome, problems, paths, peers, started }, 'bgp applied');
+      running ||= outcome === 'applied' || outcome === 'incomplete';
       dirty.peers = true;
+      if (outcome === 'incomplete' || outcome === 'restart-needed') tryLater(desired);
+    } catch (error) {
+      tryLater(desired);
+      throw error;
     }
-    if (dirty.rib) {
-      dirty.rib = false;
-      dispatch({ kind: 'rib', paths: await gobgp.rib(closing.signal) });
-    }
-    if (dirty.peers) {
-      dirty.peers = false;
-      dispatch({ kind: 'peers', peers: await gobgp.peers(closing.signal) });
-    }
+  };
+
+  const step = async (): Promise<void> => {
+    const desired = wanted;
+    wanted = undefined;
+    if (desired !== undefined) await apply(desired);
+    if (!running) return;
+    const readPeers = dirty.peers;
+    dirty.peers = false;
+    dirty.rib = false;
+    // End-of-RIB only says something of a table that was read after it: so peers first, and the table told before them.
+    const peers = readPeers ? await gobgp.peers(closing.signal) : undefined;
+    dispatch({ kind: 'rib', paths: await gobgp.rib(closing.signal) });
+    if (peers !== undefined) dispatch({ kind: 'peers', peers });
   };
 
   const work = (): void => {
@@ -85,7 +95,7 @@ export function createBgpRunner(options: {
     working = true;
     void (async () => {
       try {
-        while (up && (wanted !== undefined || dirty.rib || dirty.peers)) await step();
+        while (up && (wanted !== undefined || (running && (dirty.rib || dirty.peers)))) await step();
       } catch (error) {
         // gobgpd went away in the middle; the event `up` starts over with everything.
         if (!closing.signal.aborted) log.warn({ err: error }, 'gobgpd call failed');
@@ -96,13 +106,11 @@ export function createBgpRunner(options: {
   };
 
   const poll = (): void => {
-    if (!up) return;
     if (!settled()) {
       dirty.peers = true;
-      dirty.rib = true;
       work();
     }
-    later(POLL_MS, poll);
+    pollTimer = later(POLL_MS, poll);
   };
 
   const poke = (): void => {
@@ -117,11 +125,13 @@ export function createBgpRunner(options: {
         dispatch({ kind: 'bgp-up' });
         staleTimer = later(STALE_MS, () => dispatch({ kind: 'stale-timeout' }));
         poke();
-        later(POLL_MS, poll);
+        pollTimer = later(POLL_MS, poll);
         break;
       case 'down':
         up = false;
+        running = false;
         cancel(staleTimer);
+        cancel(pollTimer);
         dispatch({ kind: 'bgp-down', why: event.why });
         break;
       case 'rib-changed':

@@ -1,0 +1,117 @@
+// The chains that hang on the hooks, and the sets that they look into: anti-spoofing, the fast path for flows that were
+// judged already, and the dispatch to the profile of a pod's interface. `accept` ends only its own base chain, so a
+// packet between two local pods passes egress of the one and ingress of the other.
+//
+//   prerouting -300 raw_pre       forward -3 fwd_egress     input -2 in_egress
+//                                 forward -2 fwd_ingress    input -1 in_stamp
+//                                 forward -1 fwd_stamp
+//
+// Output is not policed: a node may always reach its own pods (kubelet's probes).
+import { cidrRange, parseCidr } from '../../../lib/cidr.ts';
+import { ipFromBigInt, parseIp } from '../../../lib/ip.ts';
+import { IF_PREFIX } from '../../../lib/linux/if-name.ts';
+import type { Chain, ChainName, Hook, NftSet, Operand, Rule, ScalarRange } from '../../../lib/nftables/ast.ts';
+import { unwrap } from '../../../lib/result.ts';
+import type { Direction } from '../../../policy/ir.ts';
+import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
+import { ENDPOINT_SETS } from './names.ts';
+import { accept, counter, drop, is, isNot, meta, notInSet, payload, rule } from './statements.ts';
+
+/** Sets and maps of endpoints, and all base chains. Those that carry the generation differ by it. */
+export function baseObjects(generation: Generation): readonly (Chain | NftSet)[] {
+  return [
+    { kind: 'set', name: ENDPOINT_SETS.addresses[4], keyTypes: ['ifname', 'ipv4_addr'], interval: false },
+    { kind: 'set', name: ENDPOINT_SETS.addresses[6], keyTypes: ['ifname', 'ipv6_addr'], interval: false },
+    { kind: 'set', name: ENDPOINT_SETS.hairpin, keyTypes: ['ifname', 'ifname'], interval: false },
+    { kind: 'set', name: ENDPOINT_SETS.dispatch.egress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
+    { kind: 'set', name: ENDPOINT_SETS.dispatch.ingress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
+    baseChain('raw_pre', 'prerouting', -300, antiSpoof()),
+    ...generationChains(generation),
+  ];
+}
+
+/** The base chains that carry the generation. */
+export function generationChains(generation: Generation): readonly Chain[] {
+  const fast = fastPath(generation);
+  return [
+    baseChain('fwd_egress', 'forward', -3, [notFrom(iif), ...fast, ...noTunnels(), ...dispatch(iif, 'egress')]),
+    baseChain('fwd_ingress', 'forward', -2, [notFrom(oif), ...fast, ...dispatch(oif, 'ingress')]),
+    baseChain('fwd_stamp', 'forward', -1, [stamp(iif, generation), stamp(oif, generation)]),
+    baseChain('in_egress', 'input', -2, [
+      notFrom(iif),
+      rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
+      ...fast,
+      ...noTunnels(),
+      ...dispatch(iif, 'egress'),
+    ]),
+    baseChain('in_stamp', 'input', -1, [stamp(iif, generation)]),
+  ];
+}
+
+const PODS = `${IF_PREFIX}*`;
+const iif = meta('iifname');
+const oif = meta('oifname');
+
+/** MLD (RFC 2710, RFC 3810) and neighbour discovery (RFC 4861) without router advertisement and redirect. */
+const NEIGHBOUR_DISCOVERY = [130, 131, 132, 133, 135, 136, 143];
+
+/** What a host sends before it has an address: MLD reports and duplicate address detection (RFC 4862 5.4.2). */
+const FROM_UNSPECIFIED = [131, 135, 143];
+
+function baseChain(name: string, hook: Hook['hook'], priority: number, rules: readonly Rule[]): Chain {
+  return { kind: 'chain', name: name as ChainName, hook: { type: 'filter', hook, priority, policy: 'accept' }, rules };
+}
+
+const notFrom = (side: Operand): Rule => rule(isNot(side, PODS), accept);
+
+// Link-local packets are never forwarded, and what they may do to the node is for in_egress to judge. An interface that
+// is not in the sets drops everything here already.
+function antiSpoof(): readonly Rule[] {
+  return [
+    notFrom(iif),
+    rule(is(payload('ip6 saddr'), linkLocal()), accept),
+    rule(
+      is(payload('ip6 saddr'), unwrap(parseIp('::'))),
+      is(payload('icmpv6 type'), { anyOf: FROM_UNSPECIFIED }),
+      accept,
+    ),
+    rule(notInSet([iif, payload('ip saddr')], ENDPOINT_SETS.addresses[4]), counter, drop),
+    rule(notInSet([iif, payload('ip6 saddr')], ENDPOINT_SETS.addresses[6]), counter, drop),
+  ];
+}
+
+function linkLocal(): ScalarRange {
+  const { first, last } = cidrRange(unwrap(parseCidr('fe80::/10')));
+  return { from: ipFromBigInt(first, 6), to: ipFromBigInt(last, 6) };
+}
+
+// Replies and errors belong to a flow that was allowed. The original direction passes unjudged only while the flow
+// carries the present generation.
+function fastPath(generation: Generation): readonly Rule[] {
+  const established = is({ kind: 'ct', key: 'state' }, 'established');
+  return [
+    rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
+    rule(established, is({ kind: 'ct', key: 'direction' }, 'reply'), accept),
+    rule(established, is({ kind: 'ct-mark', mask: GENERATION_MASK }, generationMark(generation)), accept),
+  ];
+}
+
+// A node would unwrap VXLAN (RFC 7348) and IP-in-IP and trust the inside, which policy never saw.
+function noTunnels(): readonly Rule[] {
+  return [rule(is(payload('udp dport'), 4789), counter, drop), rule(is(meta('l4proto'), 'ipip'), counter, drop)];
+}
+
+function dispatch(side: Operand, direction: Direction): readonly Rule[] {
+  return [rule({ kind: 'vmap', key: [side], map: ENDPOINT_SETS.dispatch[direction] }), rule(counter, drop)];
+}
+
+// Reached only by what both directions let through.
+function stamp(side: Operand, generation: Generation): Rule {
+  const value = generationMark(generation);
+  return rule(
+    is(side, PODS),
+    is({ kind: 'ct', key: 'direction' }, 'original'),
+    isNot({ kind: 'ct-mark', mask: GENERATION_MASK }, value),
+    { kind: 'set-ct-mark', mask: GENERATION_MASK, value },
+  );
+}

@@ -1,0 +1,43 @@
+// Names of the table's objects. What is shared is named by a hash of its canonical key, so that the same thing has the
+// same name in every run and on every node, and names of 253 characters fit.
+import { createHash } from 'node:crypto';
+import type { Family } from '../../../lib/ip.ts';
+import type { ChainName, SetName, Table, TableName } from '../../../lib/nftables/ast.ts';
+import type { Direction } from '../../../policy/ir.ts';
+import type { ChainKey, ProfileKey, SetKey } from '../../../policy/model/types.ts';
+
+/** The table of policy. */
+export const POLICY_TABLE: Table = { name: 'margay' as TableName, flags: [] };
+
+/** The sets and maps that exist always; their elements follow the endpoints. */
+export const ENDPOINT_SETS = {
+  /** Interface and address pairs that a pod may send with. */
+  addresses: { 4: 'ep_addr4' as SetName, 6: 'ep_addr6' as SetName },
+  /** Each interface with itself. */
+  hairpin: 'hairpin' as SetName,
+  /** Interface to profile chain. */
+  dispatch: { egress: 'ep_eg' as SetName, ingress: 'ep_in' as SetName },
+} as const;
+
+const KIND_LETTER = { addresses: 's', ranges: 'n', ports: 'p' } as const;
+
+/** `s4_…` addresses of pods, `n4_…` ranges, `p4_…` named ports; 6 for IPv6. */
+export const setName = (kind: keyof typeof KIND_LETTER, key: SetKey, family: Family): SetName =>
+  `${KIND_LETTER[kind]}${family}_${hash(key)}` as SetName;
+
+/** `pi_…` and `pe_…`: a policy's ingress and egress rules. */
+export const policyChainName = (key: ChainKey): ChainName =>
+  `p${key.startsWith('ingress ') ? 'i' : 'e'}_${hash(key)}` as ChainName;
+
+/** `fi_…` and `fe_…`: what an endpoint's dispatch leads to. */
+export const profileChainName = (key: ProfileKey, direction: Direction): ChainName =>
+  `f${letter(direction)}_${hash(key)}` as ChainName;
+
+/** `ti_…` and `te_…`: one tier of a profile, where passing out of it needs a chain to return from. */
+export const tierChainName = (key: ProfileKey, direction: Direction, tier: string): ChainName =>
+  `t${letter(direction)}_${hash(`${tier} ${key}`)}` as ChainName;
+
+const letter = (direction: Direction): 'i' | 'e' => (direction === 'ingress' ? 'i' : 'e');
+
+// 80 bits: labels are chosen by users, and nobody shall find two selectors of one name.
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20);

@@ -1,0 +1,111 @@
+// The policy renderer: turns changes of the model's outputs into changes of the table's objects, one to one, so that
+// what a change costs here is what it costs in the model.
+import type { IfName } from '../../../lib/linux/if-name.ts';
+import { type NftKey, nftKey } from '../../../lib/nftables/ast.ts';
+import type {
+  ChainKey,
+  EndpointPolicy,
+  PolicyChain,
+  PolicyChanges,
+  Profile,
+  ProfileKey,
+} from '../../../policy/model/types.ts';
+import { baseObjects, generationChains } from './base-chains.ts';
+import { endpointElements } from './endpoint-elements.ts';
+import { reachableFrom } from './explain.ts';
+import { type Generation, nextGeneration } from './generation.ts';
+import { hasPass, renderPolicyChain } from './policy-chain.ts';
+import { renderProfile } from './profile-chain.ts';
+import { elementObjects, setObjects } from './set-objects.ts';
+import { createTableRecorder } from './table-recorder.ts';
+import type { PolicyRenderer } from './types.ts';
+
+/** A renderer of the empty node. `generation` is the first that its objects carry. */
+export function createPolicyRenderer(options: { readonly generation: Generation }): PolicyRenderer {
+  let generation = options.generation;
+  const table = createTableRecorder(baseObjects(generation));
+  const chains = new Map<ChainKey, PolicyChain>();
+  const profiles = new Map<ProfileKey, Profile>();
+  const endpoints = new Map<IfName, EndpointPolicy>();
+
+  const applySets = (changes: PolicyChanges['sets']): void => {
+    for (const change of changes) {
+      for (const element of elementObjects(change, 'removed')) table.drop(nftKey(element));
+      for (const set of setObjects(change)) {
+        if (change.exists) table.put(set);
+        else table.drop(nftKey(set));
+      }
+      for (const element of elementObjects(change, 'added')) table.put(element);
+    }
+  };
+
+  // Answers the chains whose rules stand, or stood, in the chains of profiles.
+  const applyChains = (changes: PolicyChanges['chains']): ReadonlySet<ChainKey> => {
+    const inlined = new Set<ChainKey>();
+    for (const { key, value } of changes) {
+      const before = chains.get(key);
+      if ((before !== undefined && hasPass(before)) || (value !== undefined && hasPass(value))) inlined.add(key);
+      if (before !== undefined && !hasPass(before)) table.drop(nftKey(renderPolicyChain(key, before)));
+      if (value === undefined) chains.delete(key);
+      else chains.set(key, value);
+      if (value !== undefined && !hasPass(value)) table.put(renderPolicyChain(key, value));
+    }
+    return inlined;
+  };
+
+  const forget = (key: ProfileKey, profile: Profile, chainOf: (key: ChainKey) => PolicyChain | undefined): void => {
+    for (const chain of renderProfile(key, profile, chainOf)) table.drop(nftKey(chain));
+  };
+  const render = (key: ProfileKey, profile: Profile): void => {
+    for (const chain of renderProfile(key, profile, (one) => chains.get(one))) table.put(chain);
+  };
+
+  const applyEndpoints = (changes: PolicyChanges['endpoints']): void => {
+    for (const { key, value } of changes) {
+      const before = endpoints.get(key);
+      for (const element of before === undefined ? [] : endpointElements(key, before)) table.drop(nftKey(element));
+      for (const element of value === undefined ? [] : endpointElements(key, value)) table.put(element);
+      if (value === undefined) endpoints.delete(key);
+      else endpoints.set(key, value);
+    }
+  };
+
+  const bump = (): void => {
+    generation = nextGeneration(generation);
+    for (const chain of generationChains(generation)) table.put(chain);
+  };
+
+  return {
+    apply: (changes) => {
+      const chainsBefore = new Map(changes.chains.map(({ key }) => [key, chains.get(key)]));
+      const chainBefore = (key: ChainKey): PolicyChain | undefined =>
+        chainsBefore.has(key) ? chainsBefore.get(key) : chains.get(key);
+      applySets(changes.sets);
+      const inlined = applyChains(changes.chains);
+      for (const { key, value } of changes.profiles) {
+        const before = profiles.get(key);
+        if (before !== undefined) forget(key, before, chainBefore);
+        if (value === undefined) profiles.delete(key);
+        else profiles.set(key, value);
+        if (value !== undefined) render(key, value);
+      }
+      for (const [key, profile] of inlined.size === 0 ? [] : profiles) {
+        if (!refersTo(profile, inlined)) continue;
+        forget(key, profile, chainBefore);
+        render(key, profile);
+      }
+      applyEndpoints(changes.endpoints);
+      if (changes.canRevoke) bump();
+      return table.drain();
+    },
+    objects: () => table.objects,
+    generation: () => generation,
+    explainEndpoint: (ifName) => {
+      const endpoint = endpoints.get(ifName);
+      return endpoint === undefined ? [] : reachableFrom(endpointElements(ifName, endpoint), table.objects);
+    },
+  };
+}
+
+const refersTo = (profile: Profile, wanted: ReadonlySet<ChainKey>): boolean =>
+  profile.kind === 'tiers' && profile.tiers.some(({ chains }) => chains.some((key) => wanted.has(key)));
