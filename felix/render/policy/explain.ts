@@ -5,6 +5,9 @@ import type { ChainName, Element, NftKey, NftObject, SetName, Statement } from '
 import { nftKey } from '../../../lib/nftables/ast.ts';
 import { ENDPOINT_SETS } from './names.ts';
 
+// Its elements there are listed one by one; those of other endpoints are of no interest.
+const ENDPOINTS: ReadonlySet<SetName> = new Set([ENDPOINT_SETS.hairpin]);
+
 /** Keys of the elements, and of everything that they lead to, each once. */
 export function reachableFrom(
   elements: readonly Element[],
@@ -42,6 +45,3 @@ function chainOf(statement: Statement): ChainName | undefined {
   const { verdict } = statement;
   return verdict.kind === 'jump' || verdict.kind === 'goto' ? verdict.chain : undefined;
 }
-
-// Its elements there are listed one by one; those of other endpoints are of no interest.
-const ENDPOINTS: ReadonlySet<SetName> = new Set([ENDPOINT_SETS.hairpin]);

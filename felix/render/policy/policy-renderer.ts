@@ -1,7 +1,7 @@
 // The policy renderer: turns changes of the model's outputs into changes of the table's objects, one to one, so that
 // what a change costs here is what it costs in the model.
 import type { IfName } from '../../../lib/linux/if-name.ts';
-import { type NftKey, nftKey } from '../../../lib/nftables/ast.ts';
+import { nftKey } from '../../../lib/nftables/ast.ts';
 import type {
   ChainKey,
   EndpointPolicy,
