@@ -15,6 +15,7 @@ import { serveCni } from '../cni/server.ts';
 import { replaySpool } from '../cni/spool.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { createIpam } from '../ipam/allocator.ts';
+import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
@@ -98,13 +99,10 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     dispatch({ kind: 'blocks', blocks: ipam.blocks().map((block) => block.cidr) });
   };
   const claimBlock = async (): Promise<void> => {
-    state.ipamProblem = await ipam.claimFirstBlock().then(
-      (outcome) => (outcome.kind === 'claimed' ? undefined : outcome.why),
-      (error: unknown) => String(error),
-    );
+    state.ipamProblem = (await ipam.claimFirstBlock())?.why;
   };
 
-  await untilDone('read own blocks', () => ipam.start(), { log, signal });
+  await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
   ipam.onBlocksChanged(tellBlocks);
   tellBlocks();
   dispatch({ kind: 'kernel-routes', routes: learnedInKernel(routeDriver.read()) });
@@ -166,6 +164,11 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   effects.close();
   ipam.close();
   store.close();
+}
+
+async function startIpam(ipam: Ipam): Promise<void> {
+  const outcome = await ipam.start();
+  if (outcome.kind === 'unavailable') throw new Error(outcome.why);
 }
 
 /** Somebody else's changes of what is ours are seen by events, and by a whole reading from time to time. */

@@ -9,7 +9,7 @@ import type { Ip } from '../../lib/ip.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { createPolicyModel } from '../../policy/model/policy-model.ts';
 import type { Generation } from '../render/policy/generation.ts';
-import { createPolicyRenderer } from '../render/policy/renderer.ts';
+import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
 import { feedPolicy } from './feed-policy.ts';
