@@ -21,7 +21,7 @@ const KEEP_RUNNING = join(SOURCE_DIRECTORY, 'lab', 'keep-running.sh');
 
 /** Starts a program once; its pid file is written before this returns. */
 export async function startDaemon({ lab, netns, command, files, env }: DaemonOptions): Promise<number> {
-  const pid = await launch({ lab, netns, command, log: files.log, env });
+  const pid = await startDetached({ lab, netns, command, log: files.log, env });
   writeFileSync(files.pid, `${pid}\n`, { mode: 0o600 });
   return pid;
 }
@@ -34,7 +34,7 @@ export async function startSupervised(options: DaemonOptions): Promise<number> {
 
 /** Starts a supervisor that is itself a program which writes `files.pid`. */
 export async function startSupervisor({ lab, netns, command, files, env }: DaemonOptions): Promise<number> {
-  const pid = await launch({ lab, netns, command, log: files.log, env });
+  const pid = await startDetached({ lab, netns, command, log: files.log, env });
   writeFileSync(files.supervisorPid, `${pid}\n`, { mode: 0o600 });
   return pid;
 }
@@ -85,15 +85,17 @@ export function logTail(path: string, lines = 5): string {
   }
 }
 
-type Launch = {
+export type Launch = {
   readonly lab: string;
-  readonly netns: string | undefined;
+  /** Absent: the namespace of this process. */
+  readonly netns?: string | undefined;
   readonly command: readonly [string, ...string[]];
   readonly log: string;
-  readonly env: Readonly<Record<string, string>> | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
 };
 
-async function launch({ lab, netns, command, log, env }: Launch): Promise<number> {
+/** Starts a program that outlives this process, with its output in a file; returns its process id. */
+export async function startDetached({ lab, netns, command, log, env }: Launch): Promise<number> {
   const output = openSync(log, 'a', 0o600);
   try {
     const [program, ...args] = netns === undefined ? command : inside(netns, command);

@@ -9,17 +9,13 @@ export type Process = { readonly pid: number; readonly parent: number; readonly 
 
 /** All processes that are in one of the namespaces or carry the lab's mark; never this one or its ancestors. */
 export function labProcesses(lab: string, netnsNames: readonly string[]): readonly Process[] {
-  const links = new Set(netnsNames.map(netnsLink).filter((link) => link !== undefined));
-  const spared = ancestors(process.pid);
   const mark = `${MARK}=${labDirectory(lab)}`;
-  return readdirSync('/proc').flatMap((entry) => {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || spared.has(pid)) return [];
-    const found = links.has(readLink(`/proc/${pid}/ns/net`) ?? '') || environment(pid).includes(mark);
-    const stat = found ? readStat(pid) : undefined;
-    return stat === undefined ? [] : [{ pid, parent: stat.parent, command: commandLine(pid) }];
-  });
+  const isInside = insideOf(netnsNames);
+  return listProcesses((pid) => isInside(pid) || environment(pid).includes(mark));
 }
+
+/** The processes that are in one of the namespaces; never this one or its ancestors. */
+export const processesIn = (netnsNames: readonly string[]): readonly Process[] => listProcesses(insideOf(netnsNames));
 
 /**
  * Kills what `find` finds until it finds nothing more; supervisors before what they would start again.
@@ -53,11 +49,31 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 /** The start time of a running process (proc_pid_stat(5) field 22, clock ticks); absent for one that is gone. */
 export const startTimeOf = (pid: number): string | undefined => readStat(pid)?.startTime;
 
+/** The number in a pid file; nothing is known of a process with that number. */
+export function readNumber(path: string): number | undefined {
+  const pid = Number(read(path).trim());
+  return Number.isInteger(pid) && pid > 1 ? pid : undefined;
+}
+
 /** The number in a pid file if that process runs and its command line contains `command`. */
 export function readPidFile(path: string, command: string): number | undefined {
-  const pid = Number(read(path).trim());
-  if (!Number.isInteger(pid) || pid <= 1) return undefined;
-  return readStat(pid) !== undefined && commandLine(pid).includes(command) ? pid : undefined;
+  const pid = readNumber(path);
+  return pid !== undefined && readStat(pid) !== undefined && commandLine(pid).includes(command) ? pid : undefined;
+}
+
+function listProcesses(isWanted: (pid: number) => boolean): readonly Process[] {
+  const spared = ancestors(process.pid);
+  return readdirSync('/proc').flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || spared.has(pid) || !isWanted(pid)) return [];
+    const stat = readStat(pid);
+    return stat === undefined ? [] : [{ pid, parent: stat.parent, command: commandLine(pid) }];
+  });
+}
+
+function insideOf(netnsNames: readonly string[]): (pid: number) => boolean {
+  const links = new Set(netnsNames.map(netnsLink).filter((link) => link !== undefined));
+  return (pid) => links.has(readLink(`/proc/${pid}/ns/net`) ?? '');
 }
 
 function netnsLink(netns: string): string | undefined {

@@ -63,11 +63,10 @@ export function createLabDirectory(spec: LabSpec): void {
   try {
     writeFileSync(join(fresh, 'lab.json'), format(spec), { mode: 0o600 });
     renameSync(fresh, labDirectory(spec.name));
-  } catch (error) {
+  } catch (cause) {
     rmSync(fresh, { recursive: true, force: true });
-    throw new Error(`Cannot make lab "${spec.name}": another command is making it, expected to be the only one`, {
-      cause: error,
-    });
+    if (!existsSync(labDirectory(spec.name))) throw cause;
+    throw new Error(`Cannot make lab "${spec.name}": it is there already, expected ./margay lab down first`, { cause });
   }
 }
 
@@ -102,7 +101,8 @@ function sweepHalfMade(): void {
   }
 }
 
-function readSpec(lab: string): LabSpec | undefined {
+/** The plan of a lab in whatever state; `undefined` when there is none that can be read. */
+export function readSpec(lab: string): LabSpec | undefined {
   try {
     return labSpecSchema.parse(JSON.parse(readFileSync(labFiles(lab).spec, 'utf8')));
   } catch {

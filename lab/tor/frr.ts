@@ -1,9 +1,10 @@
 // FRR as the ToR: zebra and bgpd, with their sockets and files in the lab's directory.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { waitFor } from '../../lib/wait-for.ts';
 import { startDaemon } from '../daemon.ts';
 import { runAny } from '../exec.ts';
 import { torFiles, torNetns } from '../paths.ts';
+import type { Process } from '../processes.ts';
 import { type LabSpec, NODE_ASN, POD_POOL, TOR_ASN } from '../spec.ts';
 import type { Tor } from './tor.ts';
 
@@ -41,6 +42,21 @@ export const frr: Tor = {
     await start('bgpd', ['-l', spec.tor.address]);
   },
 };
+
+/** Removes what a process of FRR made for itself outside of the lab's directory (lib/zlog_targets.c, 8.4). */
+export function removeFrrScratch({ pid, command }: Pick<Process, 'pid' | 'command'>): void {
+  const program = /^(zebra|bgpd)( |$)/.exec(command)?.[1];
+  if (program === undefined) return;
+  rmSync(`${SCRATCH}/${program}.${pid}`, { recursive: true, force: true });
+  try {
+    rmdirSync(SCRATCH);
+  } catch {
+    // Another FRR has files there.
+  }
+}
+
+/** Where FRR's logging keeps a directory per process. */
+const SCRATCH = '/var/tmp/frr';
 
 /** The configuration file of bgpd. */
 export function printFrrConfig({ tor, nodes }: LabSpec): string {
