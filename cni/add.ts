@@ -1,0 +1,100 @@
+// ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
+import { hostIfName } from '../lib/linux/if-name.ts';
+import { createUndo } from '../lib/undo.ts';
+import { type Attachment, attachmentOf } from './attachment.ts';
+import { CNI_CODE, CniError } from './errors.ts';
+import type { CniDeps } from './handler.ts';
+import type { AssignOutcome } from './ipam-port.ts';
+import { printResult } from './result.ts';
+import type { CniRequest } from './spec.ts';
+
+type Add = Extract<CniRequest, { kind: 'add' }>;
+
+/** @returns the result as JSON. @throws CniError */
+export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Promise<string> {
+  const { ipam, wiring, endpoints, log } = deps;
+  const { handle, containerId, ifName, netns, namespace, pod, uid, config } = request;
+  const hostName = hostIfName(namespace, pod);
+  const who = { namespace, pod, ...(uid === undefined ? {} : { uid }) };
+  await clearLeftovers(deps, request);
+
+  await using undo = createUndo((what, error) => log.error({ err: error, what, handle }, 'cannot undo an ADD'));
+  const families = deps.families?.() ?? [4];
+  const outcome = await ipam.assign({ handle, ...who, netns, hostIfName: hostName, families });
+  const { ips } = assigned(outcome, request);
+  undo.push('release the addresses', () => {
+    ipam.release(handle);
+  });
+
+  const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;
+  const { mac } = await wiring.wirePod({ handle, netns, ifName, hostIfName: hostName, ips, mtu });
+  undo.push('remove the links', () => wiring.unwirePod({ handle, hostIfName: hostName }));
+
+  const attachment: Attachment = { handle, containerId, ifName, netns, ...who, hostIfName: hostName, ips, mac };
+  undo.push('take back rules and routes', () => endpoints.detach(attachment));
+  await applied(() => endpoints.attach(attachment), attachment);
+  ipam.markAttached(handle, { mac });
+
+  if (signal.aborted) throw abandoned(request);
+  undo.commit();
+  const { dns } = config;
+  const result = { hostIfName: hostName, ifName, netns, mac, ips, mtu, ...(dns === undefined ? {} : { dns }) };
+  return printResult(result, config.cniVersion);
+}
+
+// What an ADD left that was killed half-way, or whose namespace is gone. An attachment that stands is an error.
+async function clearLeftovers(
+  { ipam, wiring, endpoints, log }: CniDeps,
+  { handle, netns, ifName }: Add,
+): Promise<void> {
+  const before = ipam.find(handle);
+  if (before === undefined) return;
+  if (before.state === 'attached' && before.netns === netns && wiring.isWired({ netns, ifName })) {
+    throw new CniError(
+      CNI_CODE.alreadyAttached,
+      `Cannot attach interface "${ifName}": this container has it with ${before.ips.join(', ')}, expected none`,
+      'Call DEL for this container first',
+    );
+  }
+  log.info({ handle, ips: before.ips }, 'clearing what an earlier ADD left');
+  await endpoints.detach(attachmentOf(before));
+  await wiring.unwirePod({ handle, hostIfName: before.hostIfName });
+  ipam.release(handle);
+}
+
+function assigned(outcome: AssignOutcome, { namespace, pod }: Add) {
+  const sentence = (why: string): string => `Cannot assign an address to pod "${namespace}/${pod}": ${why}`;
+  switch (outcome.kind) {
+    case 'assigned':
+      return outcome.assignment;
+    case 'exhausted':
+      throw new CniError(CNI_CODE.addressesExhausted, sentence(outcome.why), 'Add an IPPool, or delete pods');
+    case 'no-pool':
+      throw new CniError(CNI_CODE.noPool, sentence(outcome.why), 'Create an IPPool that this node may use');
+    case 'unavailable':
+      throw new CniError(CNI_CODE.tryAgain, sentence(outcome.why), 'The next attempt may succeed');
+    case 'taken':
+      throw new CniError(CNI_CODE.addressesExhausted, sentence(`${outcome.ip} is in use, expected a free address`));
+    default:
+      return outcome satisfies never;
+  }
+}
+
+async function applied(effect: () => Promise<void>, { namespace, pod }: Attachment): Promise<void> {
+  try {
+    await effect();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CniError(
+      CNI_CODE.notApplied,
+      `Cannot attach pod "${namespace}/${pod}": rules and routes are not in place`,
+      why,
+    );
+  }
+}
+
+const abandoned = ({ namespace, pod }: Add): CniError =>
+  new CniError(
+    CNI_CODE.tryAgain,
+    `Cannot attach pod "${namespace}/${pod}": the runtime stopped waiting for the answer`,
+  );

@@ -1,0 +1,55 @@
+// DEL and GC. Both succeed for what is not there. Rules and routes are gone before the answer, the links after it: they
+// are marked and deleted in the background.
+import type { Handle } from '../ipam/handle.ts';
+import { hostIfName } from '../lib/linux/if-name.ts';
+import { attachmentOf, partsOf } from './attachment.ts';
+import { CNI_CODE, CniError } from './errors.ts';
+import type { CniDeps } from './handler.ts';
+import type { KeyedLock } from './keyed-lock.ts';
+import type { CniRequest, PodName } from './spec.ts';
+
+/** The container's own lock is held. @throws CniError when the kernel keeps rules or routes: the runtime comes again */
+export async function del(
+  { ipam, wiring, endpoints, log }: CniDeps,
+  lock: KeyedLock,
+  { handle, podName }: { readonly handle: Handle; readonly podName?: PodName },
+): Promise<void> {
+  const before = ipam.find(handle);
+  const hostName = before?.hostIfName ?? (podName && hostIfName(podName.namespace, podName.pod));
+  // Neither written down nor named: there is nothing that could be found.
+  if (hostName === undefined) return;
+  using _name = await lock(`name ${hostName}`);
+  if (before !== undefined) {
+    try {
+      await endpoints.detach(attachmentOf(before));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const { namespace, pod } = before;
+      throw new CniError(CNI_CODE.notApplied, `Cannot detach pod "${namespace}/${pod}": rules or routes are left`, why);
+    }
+  }
+  wiring.unwirePod({ handle, hostIfName: hostName }).catch((error: unknown) => {
+    log.warn({ err: error, hostIfName: hostName }, 'cannot delete the link of a pod that is gone');
+  });
+  ipam.release(handle);
+}
+
+/** Removes every attachment of the network that the runtime does not list. @throws CniError naming all that failed */
+export async function collectGarbage(
+  deps: CniDeps,
+  lock: KeyedLock,
+  { config, valid }: Extract<CniRequest, { kind: 'gc' }>,
+): Promise<void> {
+  const failures: string[] = [];
+  for (const { handle } of deps.ipam.assignments()) {
+    if (valid.has(handle) || partsOf(handle).network !== config.name) continue;
+    try {
+      using _container = await lock(`container ${handle}`);
+      await del(deps, lock, { handle });
+    } catch (error) {
+      failures.push(error instanceof CniError ? `${error.message}: ${error.details}` : String(error));
+    }
+  }
+  if (failures.length === 0) return;
+  throw new CniError(CNI_CODE.notApplied, `Cannot remove ${failures.length} stale attachments`, failures.join('; '));
+}
