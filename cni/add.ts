@@ -1,10 +1,10 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
+import type { AssignOutcome } from '../ipam/ipam.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { createUndo } from '../lib/undo.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
 import { CNI_CODE, CniError } from './errors.ts';
 import type { CniDeps } from './handler.ts';
-import type { AssignOutcome } from './ipam-port.ts';
 import { printResult } from './result.ts';
 import type { CniRequest } from './spec.ts';
 
@@ -74,7 +74,7 @@ function assigned(outcome: AssignOutcome, { namespace, pod }: Add) {
     case 'unavailable':
       throw new CniError(CNI_CODE.tryAgain, sentence(outcome.why), 'The next attempt may succeed');
     case 'taken':
-      throw new CniError(CNI_CODE.addressesExhausted, sentence(`${outcome.ip} is in use, expected a free address`));
+      throw new CniError(CNI_CODE.addressesExhausted, sentence(outcome.why));
     default:
       return outcome satisfies never;
   }

@@ -1,5 +1,6 @@
 // The agent's side of CNI: every verb as the steps of the specification. Calls for one container, and for one pod name,
 // follow each other; others run side by side.
+import type { Ipam } from '../ipam/ipam.ts';
 import type { Family } from '../lib/ip.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import type { Log } from '../lib/log.ts';
@@ -9,13 +10,12 @@ import { check } from './check.ts';
 import { collectGarbage, del } from './del.ts';
 import { CNI_CODE, CniError, printError } from './errors.ts';
 import type { CniAnswer, CniFrame } from './frame.ts';
-import type { IpamPort } from './ipam-port.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { type CniRequest, parseRequest, versionForError } from './spec.ts';
 import type { Wiring } from './wiring.ts';
 
 export type CniDeps = {
-  readonly ipam: IpamPort;
+  readonly ipam: Pick<Ipam, 'assign' | 'markAttached' | 'release' | 'find' | 'assignments'>;
   readonly wiring: Wiring;
   readonly endpoints: Endpoints;
   /** MTU of new pods, where the network configuration gives none. */

@@ -18,15 +18,7 @@ const FRAME_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 1024;
 
 /** @throws Error when another process answers on the socket, or the path cannot be used */
-export async function startCniServer({
-  socketPath,
-  handle,
-  log,
-}: {
-  readonly socketPath: string;
-  readonly handle: CniHandler;
-  readonly log: Log;
-}): Promise<CniServer> {
+export async function serveCni(socketPath: string, handle: CniHandler, log: Log): Promise<CniServer> {
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
   if (await answers(socketPath)) {
     throw new Error(`Cannot listen on "${socketPath}": another agent answers there, expected one agent per node`);

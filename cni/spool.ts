@@ -22,16 +22,8 @@ const HOPELESS: readonly number[] = [
   CNI_CODE.invalidConfig,
 ];
 
-/** Never rejects: what cannot be done is logged and kept. */
-export async function replaySpool({
-  directory,
-  handle,
-  log,
-}: {
-  readonly directory: string;
-  readonly handle: CniHandler;
-  readonly log: Log;
-}): Promise<Replay> {
+/** To be called once the agent listens. Never rejects: what cannot be done is logged and kept. */
+export async function replaySpool(directory: string, handle: CniHandler, log: Log): Promise<Replay> {
   let [done, kept] = [0, 0];
   for (const name of await filesOf(directory)) {
     const path = join(directory, name);

@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Handle } from '../ipam/handle.ts';
 import type { Ip } from '../lib/ip.ts';
-import type { DoomedLinks } from '../lib/linux/doomed-links.ts';
+import { createDoomedLinks } from '../lib/linux/doomed-links.ts';
 import { IF_PREFIX, type IfName } from '../lib/linux/if-name.ts';
 import { KernelError } from '../lib/linux/kernel-error.ts';
 import { createVeth, findLink, type Link, setLink } from '../lib/linux/links.ts';
@@ -44,10 +44,10 @@ export type Wiring = {
   ) => readonly string[];
 };
 
-export type WiringDeps = { readonly rtnl: Rtnl; readonly doomed: DoomedLinks; readonly log: Log };
-
 /** The host ends are in the network namespace of `rtnl`, which must be the process's own. */
-export function createWiring({ rtnl, doomed, log }: WiringDeps): Wiring {
+export function createWiring(rtnl: Rtnl, log: Log): Wiring {
+  const doomed = createDoomedLinks(rtnl);
+  doomed.sweep().catch((error: unknown) => log.warn({ err: error }, 'cannot delete the links of an earlier agent'));
   const removeStale = async (pod: WirePod): Promise<void> => {
     const { hostIfName } = pod;
     const stale = findLink(rtnl, { name: hostIfName });
@@ -130,6 +130,7 @@ export function createWiring({ rtnl, doomed, log }: WiringDeps): Wiring {
         throw error;
       }
     },
+    close: doomed.close,
   };
 }
 
