@@ -1,127 +1,213 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { BgpPeer } from '../../datastore/resources/bgp-peer.ts';
-import type { Node } from '../../datastore/resources/node.ts';
-import type { Asn } from '../../datastore/resources/scalars.ts';
-import { type Cidr, parseCidr } from '../../lib/cidr.ts';
-import { unwrap } from '../../lib/result.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { bgpSegment, type Speaker, startSpeaker } from '../../test/support/bgp-segment.ts';
-import { desiredBgp } from '../model/desired.ts';
+import {
+  ADDRESS,
+  asn,
+  BLOCK,
+  cidr,
+  desiredOf,
+  desiredOfTor,
+  ip,
+  NEVER,
+  nodeObject,
+  POOL,
+  peerObject,
+} from '../../test/support/bgp-world.ts';
 import { learnedRoutes } from '../model/learned.ts';
-import type { DesiredBgp } from '../model/types.ts';
+import type { DesiredPeer, PeerState } from '../model/types.ts';
+import { BgpError, createRpc } from './rpc.ts';
+import { v3 } from './v3/codec.ts';
 
-const cidr = (text: string): Cidr => unwrap(parseCidr(text));
-const NEVER = new AbortController().signal;
 const WAIT = { timeoutMs: 40_000 };
-const POOL = cidr('10.244.0.0/16');
-const BLOCK = { n1: cidr('10.244.1.0/24'), n2: cidr('10.244.2.0/24') };
-const ADDRESS = { n1: '198.51.100.1', n2: '198.51.100.2', tor: '198.51.100.254' } as const;
+const NO_PEERS = { added: [], replaced: [], removed: [] };
 
-test('two nodes and a router exchange blocks through gobgpd', async (t) => {
+test('a mesh of two nodes and a router above them, through real gobgpds', async (t) => {
   const routers = await bgpSegment(t, ADDRESS);
   const n1 = startSpeaker(t, routers.n1);
   const n2 = startSpeaker(t, routers.n2);
   const tor = startSpeaker(t, routers.tor);
-  await Promise.all([n1, n2, tor].map((speaker) => speaker.seen('up')));
-  const began = performance.now();
-  const reports = await Promise.all([
-    n1.gobgp.apply(nodeState('n1'), NEVER),
-    n2.gobgp.apply(nodeState('n2'), NEVER),
-    tor.gobgp.apply(torState(), NEVER),
-  ]);
-  assert.deepEqual(
-    reports.map(({ outcome, problems, started }) => ({ outcome, problems, started })),
-    Array(3).fill({ outcome: 'applied', problems: [], started: true }),
-  );
-  await established(n1, 2);
-  await established(n2, 2);
-  t.diagnostic(`all established after ${Math.round(performance.now() - began)} ms`);
 
-  await t.test('each node learns the other block and nothing else', async () => {
+  await t.test('apply() starts fresh speakers and all sessions come up', async (t) => {
+    await Promise.all([n1, n2, tor].map((speaker) => speaker.seen('up')));
+    const began = performance.now();
+    const reports = await Promise.all([
+      n1.gobgp.apply(desiredOf('n1'), NEVER),
+      n2.gobgp.apply(desiredOf('n2'), NEVER),
+      tor.gobgp.apply(desiredOfTor(), NEVER),
+    ]);
+    assert.deepEqual(
+      reports.map(({ outcome, problems, started, paths }) => ({ outcome, problems, started, paths })),
+      Array(3).fill({ outcome: 'applied', problems: [], started: true, paths: { added: 1, removed: 0 } }),
+    );
+    await allEstablished([n1, n2, tor]);
+    t.diagnostic(`all sessions established ${Math.round(performance.now() - began)} ms after apply()`);
+  });
+
+  await t.test('each node learns the block of the other; a leaked default route is refused', async () => {
     await learns(n1, { [BLOCK.n2]: [ADDRESS.n2] });
     await learns(n2, { [BLOCK.n1]: [ADDRESS.n1] });
+    await waitFor('the leaked route', async () => (await learned(n1)).rejected.length > 0, WAIT);
     const { rejected } = await learned(n1);
     assert.deepEqual(rejected, [{ prefix: '0.0.0.0/0', from: ADDRESS.tor, why: 'it is a default route' }]);
   });
-});
 
-function nodeState(own: 'n1' | 'n2', change: Partial<Parameters<typeof desiredBgp>[0]> = {}): DesiredBgp {
-  const { desired, problems } = desiredBgp({
-    node: own,
-    nodes: [node('n1'), node('n2')],
-    peers: [TOR],
-    blocks: [BLOCK[own]],
-    pools: [],
-    ...change,
+  await t.test('the router hears each block from its owner alone', async () => {
+    const paths = (await tor.gobgp.rib()).filter(({ local }) => !local);
+    assert.deepEqual(
+      paths.map(({ prefix, from, nextHop, asPath, ebgp }) => ({ prefix, from, nextHop, asPath, ebgp })),
+      (['n1', 'n2'] as const).map((node) => ({
+        prefix: BLOCK[node],
+        from: ADDRESS[node],
+        nextHop: ADDRESS[node],
+        asPath: [64512],
+        ebgp: true,
+      })),
+    );
   });
-  assert.deepEqual(problems, []);
-  assert.ok(desired);
-  return desired;
-}
 
-const node = (name: 'n1' | 'n2'): Node => ({
-  apiVersion: 'v1',
-  kind: 'Node',
-  metadata: { name },
-  status: { addresses: [{ type: 'InternalIP', address: ADDRESS[name] }] },
-});
+  await t.test('peers() tells state, counters and description', async () => {
+    await waitFor('end of RIB', async () => (await n1.gobgp.peers()).every(({ endOfRib }) => endOfRib), WAIT);
+    assert.deepEqual(
+      (await n1.gobgp.peers())
+        .map(({ uptimeSeconds, ...rest }) => ({ ...rest, up: typeof uptimeSeconds }))
+        .sort(byAddress),
+      [
+        { address: ADDRESS.n2, asn: 64512, description: 'mesh n2' },
+        { address: ADDRESS.tor, asn: 64600, description: 'BGPPeer tor' },
+      ].map((peer) => ({
+        ...peer,
+        state: 'established',
+        flaps: 0,
+        received: 1,
+        accepted: 1,
+        advertised: 1,
+        endOfRib: true,
+        up: 'number',
+      })),
+    );
+  });
 
-const TOR: BgpPeer = {
-  apiVersion: 'projectcalico.org/v3',
-  kind: 'BGPPeer',
-  metadata: { name: 'tor' },
-  spec: { peerIP: ADDRESS.tor, asNumber: 64600 as Asn },
-};
+  await t.test('the same state again sends nothing and flaps nothing', async () => {
+    const before = n1.events.length;
+    for (let i = 0; i < 3; i++) {
+      const report = await n1.gobgp.apply(desiredOf('n1'), NEVER);
+      assert.deepEqual(report, {
+        outcome: 'applied',
+        problems: [],
+        started: false,
+        paths: { added: 0, removed: 0 },
+        peers: { ...NO_PEERS, unchanged: 2 },
+      });
+    }
+    assert.deepEqual(n1.events.slice(before), []);
+    assert.ok((await n1.gobgp.peers()).every(({ state, flaps }) => state === 'established' && flaps === 0));
+  });
 
-/** The router is one of ours with other peers and an AS of its own; it originates a default route. */
-function torState(): DesiredBgp {
-  const { desired } = desiredBgp({
-    node: 'tor',
-    nodes: [
-      { ...node('n1'), metadata: { name: 'tor', annotations: { 'projectcalico.org/IPv4Address': ADDRESS.tor } } },
-    ],
-    configuration: {
+  await t.test('a block that comes and one that goes reach the other node', async () => {
+    const blocks = [cidr('10.244.7.0/24'), cidr('10.244.8.128/25')];
+    const report = await n1.gobgp.apply(desiredOf('n1', { blocks }), NEVER);
+    assert.deepEqual(report.paths, { added: 2, removed: 1 });
+    await learns(n2, { '10.244.7.0/24': [ADDRESS.n1], '10.244.8.128/25': [ADDRESS.n1] });
+    await n1.gobgp.apply(desiredOf('n1'), NEVER);
+    await learns(n2, { [BLOCK.n1]: [ADDRESS.n1] });
+    assert.ok(n2.events.some(({ kind }) => kind === 'rib-changed'));
+  });
+
+  await t.test('what else is in gobgpd is removed', async () => {
+    const rpc = createRpc(join(routers.n1.folder, 'gobgp.sock'));
+    t.after(() => rpc.close());
+    const template = [...desiredOf('n1').peers.values()][0];
+    assert.ok(template);
+    const stranger: DesiredPeer = { ...template, address: ip('198.51.100.77') };
+    await rpc.unary(v3.addPeer, { peer: stranger, note: 'from elsewhere' });
+    await rpc.unary(v3.addPath, { prefix: cidr('203.0.113.0/24'), path: { nextHop: ip(ADDRESS.n1) } });
+    const report = await n1.gobgp.apply(desiredOf('n1'), NEVER);
+    assert.deepEqual(report.peers, { ...NO_PEERS, removed: ['198.51.100.77'], unchanged: 2 });
+    assert.deepEqual(report.paths, { added: 0, removed: 1 });
+  });
+
+  await t.test('what only a restart changes is reported, and nothing is touched', async () => {
+    const nodes = [nodeObject('n1', ADDRESS.n1, { 'projectcalico.org/ASNumber': '64999' })];
+    const report = await n1.gobgp.apply(desiredOf('n1', { nodes }), NEVER);
+    assert.equal(report.outcome, 'restart-needed');
+    assert.deepEqual(report.problems, [
+      'Cannot change AS number of a running gobgpd: is "64512", expected "64999"; restart it',
+    ]);
+    assert.equal((await n1.gobgp.peers()).length, 2);
+  });
+
+  await t.test('a changed peer starts anew, the others do not notice', async () => {
+    const changed = peerObject('tor', { peerIP: ADDRESS.tor, asNumber: 64600, keepaliveTime: '10s' });
+    const report = await n2.gobgp.apply(desiredOf('n2', { peers: [changed] }), NEVER);
+    assert.deepEqual(report.peers, { ...NO_PEERS, replaced: [ADDRESS.tor], unchanged: 1 });
+    assert.deepEqual(mesh(await n2.gobgp.peers()), [{ state: 'established', flaps: 0 }]);
+    await waitFor('the new session', async () => (await n2.gobgp.peers()).every(isEstablished), WAIT);
+    assert.deepEqual(mesh(await n2.gobgp.peers()), [{ state: 'established', flaps: 0 }]);
+  });
+
+  await t.test('a killed gobgpd is re-driven; its routes stay at the others meanwhile', async (t) => {
+    await n1.crash();
+    await n1.seen('down');
+    await assert.rejects(n1.gobgp.rib(), (error) => error instanceof BgpError && error.code === 'unreachable');
+    assert.equal((await n1.gobgp.apply(desiredOf('n1'), NEVER)).outcome, 'unreachable');
+    await learns(n2, { [BLOCK.n1]: [ADDRESS.n1] });
+    n1.restart();
+    await n1.seen('up', 2);
+    await assert.rejects(n1.gobgp.rib(), (error) => error instanceof BgpError && error.code === 'refused');
+    const began = performance.now();
+    const report = await n1.gobgp.apply(desiredOf('n1'), NEVER);
+    assert.deepEqual([report.outcome, report.started, report.peers.added.length], ['applied', true, 2]);
+    await allEstablished([n1, n2]);
+    t.diagnostic(`all sessions established ${Math.round(performance.now() - began)} ms after apply()`);
+    await learns(n1, { [BLOCK.n2]: [ADDRESS.n2] });
+    await learns(n2, { [BLOCK.n1]: [ADDRESS.n1] });
+  });
+
+  await t.test('a mesh that is switched off leaves the other peers', async () => {
+    const configuration = {
       apiVersion: 'projectcalico.org/v3',
       kind: 'BGPConfiguration',
       metadata: { name: 'default' },
-      spec: { asNumber: 64600 as Asn },
-    },
-    peers: (['n1', 'n2'] as const).map((name) => ({
-      ...TOR,
-      metadata: { name },
-      spec: { peerIP: ADDRESS[name], asNumber: 64512 as Asn },
-    })),
-    blocks: [cidr('0.0.0.0/0')],
-    pools: [],
+      spec: { nodeToNodeMeshEnabled: false, asNumber: asn(64512) },
+    } as const;
+    const report = await n1.gobgp.apply(desiredOf('n1', { configuration }), NEVER);
+    assert.deepEqual(report.peers, { ...NO_PEERS, removed: [ADDRESS.n2], unchanged: 1 });
+    assert.ok((await n1.gobgp.peers()).every(isEstablished));
   });
-  assert.ok(desired);
-  return desired;
-}
+});
 
-const established = (speaker: Speaker, count: number) =>
+const isEstablished = ({ state }: PeerState): boolean => state === 'established';
+
+const byAddress = (a: { readonly address: string }, b: { readonly address: string }): number =>
+  a.address < b.address ? -1 : 1;
+
+const mesh = (peers: readonly PeerState[]) =>
+  peers.filter(({ asn }) => asn === 64512).map(({ state, flaps }) => ({ state, flaps }));
+
+const allEstablished = (speakers: readonly Speaker[]) =>
   waitFor(
-    `${count} established sessions`,
-    async () => (await speaker.gobgp.peers()).filter(({ state }) => state === 'established').length === count,
+    'all sessions',
+    async () => {
+      const states = await Promise.all(speakers.map(({ gobgp }) => gobgp.peers()));
+      return states.every((peers) => peers.length === 2 && peers.every(isEstablished));
+    },
     WAIT,
   );
 
-async function learned(speaker: Speaker) {
-  return learnedRoutes({
-    paths: await speaker.gobgp.rib(),
-    pools: [POOL],
-    ownBlocks: [],
-    nodeAddresses: [],
-  });
-}
+const learned = async ({ gobgp }: Speaker) =>
+  learnedRoutes({ paths: await gobgp.rib(), pools: [POOL], ownBlocks: [], nodeAddresses: [] });
 
 function learns(speaker: Speaker, expected: Readonly<Record<string, readonly string[]>>) {
-  const text = JSON.stringify(expected);
+  const wanted = JSON.stringify(expected);
   return waitFor(
-    `routes ${text}`,
+    `routes ${wanted}`,
     async () => {
-      const routes = [...(await learned(speaker)).routes].map(([prefix, { nextHops }]) => [prefix, nextHops]);
-      return JSON.stringify(Object.fromEntries(routes)) === text;
+      const { routes } = await learned(speaker);
+      const seen = [...routes].map(([prefix, { nextHops }]) => [prefix, nextHops] as const).sort();
+      return JSON.stringify(Object.fromEntries(seen)) === wanted;
     },
     WAIT,
   );

@@ -50,6 +50,8 @@ export function peerIn(peer: Output<FieldsOf<typeof m.peer>>, nowSeconds: number
   const since = peer.timers?.state?.uptime?.seconds ?? 0;
   const sum = (of: 'received' | 'accepted' | 'advertised'): number =>
     peer.afiSafis.reduce((total, { state: counters }) => total + (counters?.[of] ?? 0), 0);
+  // gobgpd counts the End-of-RIB mark of each family as one more prefix.
+  const marks = peer.gracefulRestart?.enabled ? peer.afiSafis.length : 0;
   return {
     note: peer.conf?.description ?? '',
     state: {
@@ -60,7 +62,7 @@ export function peerIn(peer: Output<FieldsOf<typeof m.peer>>, nowSeconds: number
       flaps: peer.state?.flaps ?? 0,
       received: sum('received'),
       accepted: sum('accepted'),
-      advertised: sum('advertised'),
+      advertised: Math.max(0, sum('advertised') - marks),
       endOfRib:
         state === 'established' && peer.afiSafis.some((of) => of.mpGracefulRestart?.state?.endOfRibReceived === true),
       description: peer.conf?.description ?? '',

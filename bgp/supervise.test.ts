@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { waitFor } from '../lib/wait-for.ts';
+import { testNetns } from '../test/support/netns.ts';
+import { createRpc } from './driver/rpc.ts';
+import { v3 } from './driver/v3/codec.ts';
+import { gobgpdCommand } from './gobgpd.ts';
+
+const SCRIPT = join(import.meta.dirname, 'supervise.sh');
+const WAIT = { timeoutMs: 30_000 };
+
+test('supervise.sh keeps gobgpd running and ends it', async (t) => {
+  const { paths, supervise } = await setup(t);
+  writeFileSync(paths.socket, 'left by a gobgpd that was killed');
+  const first = supervise();
+  await answers(paths.socket);
+  assert.equal(statSync(paths.socket).mode & 0o077, 0, 'nobody else may use the socket');
+  const pid = pidIn(paths.pid);
+
+  await t.test('a killed gobgpd is started again', async () => {
+    process.kill(pid, 'SIGKILL');
+    await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== pid, WAIT);
+    await answers(paths.socket);
+  });
+
+  await t.test('a gobgpd that outlived its supervisor is taken over', async () => {
+    const before = pidIn(paths.pid);
+    await ended(first, 'SIGKILL');
+    await answers(paths.socket);
+    const second = supervise();
+    assert.equal(await ended(second, 'SIGTERM'), 0);
+    assert.ok(!isAlive(before));
+    assert.ok(!existsSync(paths.socket) && !existsSync(paths.pid));
+  });
+});
+
+test('supervise.sh waits for a gobgpd that cannot be started, and says so once', async (t) => {
+  const { paths, supervise } = await setup(t);
+  const program = join(paths.folder, 'gobgpd');
+  const supervisor = supervise({ GOBGPD: program });
+  const log = (): string => (existsSync(paths.log) ? readFileSync(paths.log, 'utf8') : '');
+  await waitFor('the complaint', () => log() !== '', WAIT);
+  // One that starts and ends at once is the same trouble still.
+  symlinkSync('/bin/false', program);
+  await waitFor('an attempt', () => existsSync(paths.pid), WAIT);
+  rmSync(program);
+  symlinkSync('/usr/bin/gobgpd', program);
+  await answers(paths.socket);
+  assert.deepEqual(
+    log()
+      .split('\n')
+      .filter((line) => line.startsWith('Cannot')),
+    [`Cannot start gobgpd "${program}": there is no such program, expected gobgpd 3.x; trying again`],
+  );
+  assert.equal(await ended(supervisor, 'SIGTERM'), 0);
+});
+
+async function setup(t: TestContext) {
+  const netns = await testNetns(t, 'sup');
+  const folder = mkdtempSync(join(tmpdir(), 'mgy-sup-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const paths = {
+    folder,
+    socket: join(folder, 'gobgp.sock'),
+    pid: join(folder, 'gobgpd.pid'),
+    log: join(folder, 'gobgpd.log'),
+  };
+  const { args, env } = gobgpdCommand({ socketPath: paths.socket });
+  const supervise = (more: Readonly<Record<string, string>> = {}): ChildProcess =>
+    netns.spawn('sh', [SCRIPT, paths.socket, paths.pid, paths.log, ...args], {
+      env: { ...process.env, ...env, ...more },
+      stdio: 'ignore',
+    });
+  return { paths, supervise };
+}
+
+async function answers(socketPath: string): Promise<void> {
+  const rpc = createRpc(socketPath);
+  try {
+    await waitFor(
+      'gobgpd to answer',
+      () =>
+        rpc.unary(v3.getBgp, undefined).then(
+          () => true,
+          () => false,
+        ),
+      WAIT,
+    );
+  } finally {
+    rpc.close();
+  }
+}
+
+const pidIn = (file: string): number => Number(readFileSync(file, 'utf8'));
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
+function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.kill(signal);
+  });
+}

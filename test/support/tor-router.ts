@@ -1,0 +1,61 @@
+// Top-of-rack routers for BGP tests: real BIRD and FRR with the configuration that an operator would write. Both put
+// what they learn into their kernel's table; FRR also originates a default route, as a router above a rack does.
+import { mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Router } from './bgp-segment.ts';
+
+export type TorOptions = { readonly asn: number; readonly nodeAsn: number; readonly nodes: readonly string[] };
+
+/** BIRD 2 in the foreground of the router's namespace. */
+export function startBird({ netns, folder, address }: Router, { asn, nodeAsn, nodes }: TorOptions): void {
+  const config = join(folder, 'bird.conf');
+  const session = (node: string, index: number): string => `
+protocol bgp node${index} {
+  local ${address} as ${asn};
+  neighbor ${node} as ${nodeAsn};
+  connect delay time 1;
+  connect retry time 2;
+  error wait time 1, 4;
+  ipv4 { import all; export where source = RTS_STATIC; };
+}`;
+  writeFileSync(
+    config,
+    `router id ${address};
+log "${join(folder, 'bird.log')}" all;
+protocol device { scan time 2; }
+protocol static { ipv4; route 0.0.0.0/0 blackhole; }
+protocol kernel { merge paths on; ipv4 { import none; export where source = RTS_BGP; }; }
+${nodes.map(session).join('\n')}
+`,
+  );
+  const log = openSync(join(folder, 'bird.out'), 'a');
+  const args = ['-f', '-c', config, '-s', join(folder, 'bird.ctl'), '-P', join(folder, 'bird.pid')];
+  netns.spawn('bird', args, { stdio: ['ignore', log, log] });
+}
+
+/** FRR's zebra and bgpd in the router's namespace, as the user `frr` that the package makes: they refuse to be root. */
+export async function startFrr({ netns, folder, address }: Router, { asn, nodeAsn, nodes }: TorOptions): Promise<void> {
+  mkdirSync(join(folder, 'vty'));
+  writeFileSync(join(folder, 'zebra.conf'), 'hostname tor\n');
+  const neighbors = nodes.map((node) => ` neighbor ${node} remote-as ${nodeAsn}\n neighbor ${node} timers connect 2\n`);
+  const originate = nodes.map((node) => `  neighbor ${node} default-originate\n`);
+  writeFileSync(
+    join(folder, 'bgpd.conf'),
+    `hostname tor
+router bgp ${asn}
+ bgp router-id ${address}
+ no bgp ebgp-requires-policy
+${neighbors.join('')} address-family ipv4 unicast
+  maximum-paths 8
+${originate.join('')} exit-address-family
+`,
+  );
+  const log = openSync(join(folder, 'frr.out'), 'a');
+  await netns.exec('chown', '-R', 'frr:frr', folder);
+  await netns.exec('chmod', '0711', folder, join(folder, '..'));
+  for (const daemon of ['zebra', 'bgpd']) {
+    const args = ['-f', join(folder, `${daemon}.conf`), '-i', join(folder, `${daemon}.pid`)];
+    args.push('-z', join(folder, 'zserv.api'), '--vty_socket', join(folder, 'vty'), '-A', '127.0.0.1');
+    netns.spawn(`/usr/lib/frr/${daemon}`, args, { stdio: ['ignore', log, log] });
+  }
+}
