@@ -42,6 +42,8 @@ export type Wiring = {
   readonly checkPod: (
     pod: Omit<WirePod, 'mtu'> & { readonly mac?: string; readonly mtu?: number },
   ) => readonly string[];
+  /** Resolves when no link is being deleted. */
+  readonly close: () => Promise<void>;
 };
 
 /** The host ends are in the network namespace of `rtnl`, which must be the process's own. */
