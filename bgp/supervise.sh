@@ -52,6 +52,7 @@ trap stop TERM INT
 
 if [ -r "$pidfile" ] && is_ours "$(cat "$pidfile")"; then
   child=$(cat "$pidfile")
+  echo "Took over gobgpd $child" >>"$logfile"
   while is_ours "$child"; do
     sleep 1 &
     wait $!

@@ -32,6 +32,10 @@ test('supervise.sh keeps gobgpd running and ends it', async (t) => {
     await ended(first, 'SIGKILL');
     await answers(paths.socket);
     const second = supervise();
+    const log = (): string => readFileSync(paths.log, 'utf8');
+    await waitFor('the takeover', () => log().includes(`Took over gobgpd ${before}\n`), WAIT);
+    assert.equal(pidIn(paths.pid), before);
+    assert.ok(isAlive(before));
     assert.equal(await ended(second, 'SIGTERM'), 0);
     assert.ok(!isAlive(before));
     assert.ok(!existsSync(paths.socket) && !existsSync(paths.pid));
