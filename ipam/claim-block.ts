@@ -1,10 +1,11 @@
 // Claiming a block in the datastore: the block's name is derived from its CIDR, so one create succeeds for one node and
 // every other node hears `exists` and goes on to the next block.
-import { type IpBlock, ipBlockName } from '../datastore/resources/ip-block.ts';
+import type { IpBlock } from '../datastore/resources/ip-block.ts';
 import type { IpPool } from '../datastore/resources/ip-pool.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import { type Cidr, cidrContains, cidrContainsCidr, cidrFamily, cidrOverlaps } from '../lib/cidr.ts';
 import { type Ip, ipFamily } from '../lib/ip.ts';
+import { createBlock } from './create-block.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
 import { blockAround, unclaimedBlocks } from './model/pool-blocks.ts';
 
@@ -34,9 +35,10 @@ const MAX_LISTS = 16;
 
 /** Blocks that are this node's in the datastore but unknown to it (an answer got lost) are taken before new ones. */
 export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
+  const lost: Cidr[] = [];
   try {
     for (let round = 0; round < MAX_LISTS; round++) {
-      const outcome = await claimFromList(request);
+      const outcome = await claimFromList(request, lost);
       if (outcome !== undefined) return outcome;
     }
   } catch (error) {
@@ -48,20 +50,21 @@ export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
   return { kind: 'unavailable', why };
 }
 
-/** `undefined`: too many races were lost, the list is out of date. */
-async function claimFromList(request: ClaimRequest): Promise<ClaimOutcome | undefined> {
+/** `undefined`: too many races were lost (they are added to `lost`), the list is out of date. */
+async function claimFromList(request: ClaimRequest, lost: Cidr[]): Promise<ClaimOutcome | undefined> {
   const { store, node, pools, known, around } = request;
   const { items } = await store.list('IPBlock');
-  const lost = findUnknown(items, request);
-  if (lost !== undefined) return { kind: 'claimed', block: lost };
-  const taken = [...items.map(({ spec }) => spec.cidr), ...known.map(({ cidr }) => cidr)];
+  const unknown = findUnknown(items, request);
+  if (unknown !== undefined) return { kind: 'claimed', block: unknown };
+  const taken = [...items.map(({ spec }) => spec.cidr), ...known.map(({ cidr }) => cidr), ...lost];
   let tries = 0;
   for (const pool of pools) {
     for (const cidr of candidates(pool, request, taken)) {
       if (tries++ === TRIES_PER_LIST) return undefined;
-      if (await create(store, { cidr, pool: pool.metadata.name }, node)) {
+      if (await createBlock(store, { cidr, pool: pool.metadata.name }, node)) {
         return { kind: 'claimed', block: { cidr, pool: pool.metadata.name } };
       }
+      lost.push(cidr);
     }
   }
   if (around === undefined) return { kind: 'exhausted', pools: pools.map(({ metadata }) => metadata.name) };
@@ -86,28 +89,4 @@ function candidates(pool: IpPool, { node, around }: ClaimRequest, taken: readonl
   if (cidrFamily(pool.spec.cidr) !== ipFamily(around) || !cidrContains(pool.spec.cidr, around)) return [];
   const cidr = blockAround(pool, around);
   return taken.some((other) => cidrOverlaps(other, cidr)) ? [] : [cidr];
-}
-
-/**
- * Whether the block is this node's now. Nodes that see the pool with different block sizes could create overlapping
- * blocks under different names: a look after the create shows it to the later one at least, which withdraws.
- */
-async function create(store: Store, { cidr, pool }: KnownBlock, node: string): Promise<boolean> {
-  const name = ipBlockName(cidr);
-  const block: IpBlock = {
-    apiVersion: 'margay.dev/v1alpha1',
-    kind: 'IPBlock',
-    metadata: { name },
-    spec: { cidr, pool, node },
-  };
-  try {
-    await store.create(block);
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'exists') return false;
-    throw error;
-  }
-  const { items } = await store.list('IPBlock');
-  if (!items.some(({ spec }) => spec.cidr !== cidr && cidrOverlaps(spec.cidr, cidr))) return true;
-  await store.delete('IPBlock', undefined, name);
-  return false;
 }

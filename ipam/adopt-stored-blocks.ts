@@ -1,0 +1,54 @@
+// Brings the node's blocks in line with the datastore: at start, and again whenever the two may disagree.
+import { type Store, StoreError } from '../datastore/store.ts';
+import type { Log } from '../lib/log.ts';
+import type { AddressBook } from './address-book.ts';
+import { createBlock } from './create-block.ts';
+import type { StartOutcome } from './ipam.ts';
+import { JournalError } from './journal-error.ts';
+import { adoptBlocks } from './model/adopt-blocks.ts';
+
+export type AdoptionParts = {
+  readonly store: Store;
+  readonly node: string;
+  readonly book: AddressBook;
+  readonly log: Log;
+};
+
+/** Another node may claim what is being created again; then the datastore is read once more. */
+const MAX_ROUNDS = 4;
+
+export async function adoptStoredBlocks(parts: AdoptionParts): Promise<StartOutcome> {
+  try {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const outcome = await adoptOnce(parts);
+      if (outcome !== undefined) return outcome;
+    }
+  } catch (error) {
+    if (error instanceof StoreError || error instanceof JournalError) {
+      return { kind: 'unavailable', why: `Cannot adopt address blocks: ${error.message}` };
+    }
+    throw error;
+  }
+  return { kind: 'unavailable', why: 'Cannot adopt address blocks: other nodes keep claiming them' };
+}
+
+/** `undefined`: a vanished block has another owner by now. */
+async function adoptOnce({ store, node, book, log }: AdoptionParts): Promise<StartOutcome | undefined> {
+  // Taken before the list: a block that is claimed meanwhile is missing in the list, but not lost.
+  const known = book.blocks();
+  const { items: stored } = await store.list('IPBlock');
+  const adoption = adoptBlocks({ node, stored, known, assignments: book.assignments() });
+  for (const { cidr } of adoption.drop) {
+    book.dropBlock(cidr);
+    log.warn({ block: cidr }, 'Gave up an address block that the datastore does not give to this node');
+  }
+  for (const block of adoption.own) book.addBlock(block);
+  for (const block of adoption.recreate) {
+    if (!(await createBlock(store, block, node))) return undefined;
+    log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');
+  }
+  for (const { assignment, ip, block, owner } of adoption.conflicts) {
+    log.error({ handle: assignment.handle, ip, block, owner }, 'A pod has an address of a block of another node');
+  }
+  return { kind: 'adopted', conflicts: adoption.conflicts };
+}

@@ -1,0 +1,30 @@
+// One IPBlock object written: the moment at which a block gets its owner.
+import { type IpBlock, ipBlockName } from '../datastore/resources/ip-block.ts';
+import { type Store, StoreError } from '../datastore/store.ts';
+import { cidrOverlaps } from '../lib/cidr.ts';
+import type { KnownBlock } from './model/adopt-blocks.ts';
+
+/**
+ * Whether the block is this node's now. Nodes that see the pool with different block sizes could create overlapping
+ * blocks under different names: a look after the create shows it to the later one at least, which withdraws.
+ * @throws StoreError all but `exists`
+ */
+export async function createBlock(store: Store, { cidr, pool }: KnownBlock, node: string): Promise<boolean> {
+  const name = ipBlockName(cidr);
+  const block: IpBlock = {
+    apiVersion: 'margay.dev/v1alpha1',
+    kind: 'IPBlock',
+    metadata: { name },
+    spec: { cidr, pool, node },
+  };
+  try {
+    await store.create(block);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'exists') return false;
+    throw error;
+  }
+  const { items } = await store.list('IPBlock');
+  if (!items.some(({ spec }) => spec.cidr !== cidr && cidrOverlaps(spec.cidr, cidr))) return true;
+  await store.delete('IPBlock', undefined, name);
+  return false;
+}

@@ -1,0 +1,79 @@
+// What the rest of the agent sees of address management.
+import type { Cidr } from '../lib/cidr.ts';
+import type { Family, Ip } from '../lib/ip.ts';
+import type { IfName } from '../lib/linux/if-name.ts';
+import type { Assignment } from './assignment.ts';
+import type { Handle } from './handle.ts';
+import type { JournalOpening } from './journal.ts';
+import type { BlockConflict } from './model/adopt-blocks.ts';
+
+export type AssignRequest = {
+  readonly handle: Handle;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid?: string;
+  readonly netns: string;
+  readonly hostIfName: IfName;
+  /** One address of each. */
+  readonly families: readonly Family[];
+  /** Addresses that the pod insists on, at most one per family; they stand for their families. */
+  readonly requested?: readonly Ip[];
+};
+
+export type AssignOutcome =
+  | { readonly kind: 'assigned'; readonly assignment: Assignment }
+  /** No free address in this node's blocks, and no block left in these pools. */
+  | { readonly kind: 'exhausted'; readonly pools: readonly string[]; readonly why: string }
+  /** No pool serves this pod on this node. */
+  | { readonly kind: 'no-pool'; readonly why: string }
+  /** It may work later: the datastore or the journal cannot be used now. */
+  | { readonly kind: 'unavailable'; readonly why: string }
+  /** A requested address is in use: `by` is a handle, or `node NAME` when its block has another owner. */
+  | { readonly kind: 'taken'; readonly ip: Ip; readonly by: string; readonly why: string };
+
+export type OwnedBlock = { readonly cidr: Cidr; readonly pool: string; readonly name: string };
+
+export type StartOutcome =
+  | { readonly kind: 'adopted'; readonly conflicts: readonly BlockConflict[] }
+  /** The journal's own blocks are used meanwhile; call again. */
+  | { readonly kind: 'unavailable'; readonly why: string };
+
+export type FirstBlockOutcome =
+  /** Every family that has a pool has a block. */
+  { readonly kind: 'ready' } | Exclude<AssignOutcome, { kind: 'assigned' }>;
+
+export type Ipam = {
+  /** What was found when the journal was opened. */
+  readonly opening: JournalOpening;
+  /**
+   * Compares blocks with the datastore: takes up this node's, creates again those that vanished under live pods, drops
+   * those that are not its own. May be called again whenever IPBlock objects changed in an unexpected way.
+   */
+  readonly start: () => Promise<StartOutcome>;
+  /**
+   * Claims a block of each family that has a pool and no block yet, so that the node is reachable before its first pod.
+   */
+  readonly claimFirstBlock: () => Promise<FirstBlockOutcome>;
+  /** The same handle gets the same assignment again. The datastore is asked only when a new block is needed. */
+  readonly assign: (request: AssignRequest) => Promise<AssignOutcome>;
+  /** `undefined`: there is no such assignment. @throws JournalError */
+  readonly markAttached: (handle: Handle, details: { readonly mac: string }) => Assignment | undefined;
+  /**
+   * Frees the addresses of this assignment alone and returns it; `undefined` when there is none (released before), or
+   * when it is not the one with this `sequence`. Works with a full disk: then the addresses stay kept back for a while.
+   */
+  readonly release: (handle: Handle, sequence?: number) => Assignment | undefined;
+  readonly find: (handle: Handle) => Assignment | undefined;
+  /** Oldest first. */
+  readonly assignments: () => readonly Assignment[];
+  /** This node's blocks, all of them confirmed by the datastore once; sorted by address, IPv4 first. */
+  readonly blocks: () => readonly OwnedBlock[];
+  /** Hears of every change of `blocks()`. Returns how to stop. */
+  readonly onBlocksChanged: (listener: (blocks: readonly OwnedBlock[]) => void) => () => void;
+  /**
+   * Addresses seen in the kernel on interfaces of ours; those without an assignment are not handed out. Replaces what
+   * was given before. Needed after a journal was lost (`opening.recovered`).
+   */
+  readonly keepOut: (ips: readonly Ip[]) => void;
+  readonly close: () => void;
+};

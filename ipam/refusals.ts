@@ -1,0 +1,60 @@
+// Why an address could not be assigned, in words for the one who waits for it.
+import type { Family, Ip } from '../lib/ip.ts';
+import type { ClaimOutcome } from './claim-block.ts';
+import type { AssignOutcome } from './ipam.ts';
+import type { PoolChoice } from './model/choose-pools.ts';
+
+export type Refusal = Exclude<AssignOutcome, { kind: 'assigned' }>;
+
+export function noPool(family: Family, refused: PoolChoice['refused']): Refusal & { kind: 'no-pool' } {
+  const found = refused.length === 0 ? 'there is none' : `none serves this node${listed(refused)}`;
+  return {
+    kind: 'no-pool',
+    why: `Cannot assign an IPv${family} address: ${found}, expected an enabled IPPool of that family`,
+  };
+}
+
+export const noPoolWith = (ip: Ip, refused: PoolChoice['refused']): Refusal => ({
+  kind: 'no-pool',
+  why: `Cannot assign address "${ip}": no IPPool that serves pods has it${listed(refused)}`,
+});
+
+export const takenBy = (ip: Ip, by: string): Refusal => ({
+  kind: 'taken',
+  ip,
+  by,
+  why: `Cannot assign address "${ip}": ${by} has it, expected a free address`,
+});
+
+/** `around`: the requested address that the claim was for. */
+export function refusalOf(
+  outcome: Exclude<ClaimOutcome, { kind: 'claimed' }>,
+  { family, around }: { readonly family: Family; readonly around?: Ip | undefined },
+): Refusal {
+  switch (outcome.kind) {
+    case 'exhausted': {
+      const names = outcome.pools.map((name) => `"${name}"`).join(', ');
+      return {
+        kind: 'exhausted',
+        pools: outcome.pools,
+        why:
+          `Cannot assign an IPv${family} address: the blocks of this node are full and IPPool ${names} has none left, ` +
+          'expected a free block',
+      };
+    }
+    case 'foreign':
+      return around === undefined
+        ? { kind: 'unavailable', why: `Cannot claim a block: node "${outcome.owner}" has it` }
+        : takenBy(around, `node ${outcome.owner}`);
+    case 'unavailable':
+      return {
+        kind: 'unavailable',
+        why: `Cannot assign ${around === undefined ? `an IPv${family} address` : `address "${around}"`}: a new block is needed, and that failed: ${outcome.why}`,
+      };
+    default:
+      return outcome satisfies never;
+  }
+}
+
+const listed = (refused: PoolChoice['refused']): string =>
+  refused.length === 0 ? '' : ` (${refused.map(({ pool, why }) => `IPPool "${pool}": ${why}`).join('; ')})`;
