@@ -61,7 +61,10 @@ export type Element = {
 /** A named counter object. */
 export type Counter = { readonly kind: 'counter'; readonly name: CounterName };
 
-export type NftObject = Chain | NftSet | Element | Counter;
+/** Only from a dump: something in the table that this vocabulary cannot say, such as a set of another type. */
+export type UnknownObject = { readonly kind: 'unknown'; readonly name: string; readonly detail: string };
+
+export type NftObject = Chain | NftSet | Element | Counter | UnknownObject;
 
 /** Addresses as `Ip`, interface names as text (a trailing `*` is a prefix match), ports and marks as numbers. */
 export type Scalar = Ip | string | number | ScalarRange;
@@ -83,8 +86,11 @@ export type Operand =
         | 'ip6 daddr'
         | 'th sport'
         | 'th dport'
+        | 'tcp sport'
         | 'tcp dport'
+        | 'udp sport'
         | 'udp dport'
+        | 'sctp sport'
         | 'sctp dport'
         | 'icmp type'
         | 'icmpv6 type';
@@ -96,7 +102,8 @@ export type Operand =
 /**
  * Right side of a match: one value, an anonymous set of values and ranges, or a range. For `ct state` the words
  * `new`, `established`, `related`, `invalid`, `untracked` (several: any of them); for `ct direction` the words
- * `original` and `reply`; for `l4proto` an `L4Proto`; for `nfproto` `ipv4` or `ipv6`.
+ * `original` and `reply`; for `l4proto` an `L4Proto`; for `nfproto` `ipv4` or `ipv6`; for `fib … oif` `missing` or
+ * `exists`; for `fib … type` words such as `local`.
  */
 export type MatchValue = Scalar | { readonly anyOf: readonly Scalar[] };
 
@@ -127,7 +134,9 @@ export type Statement =
   | { readonly kind: 'masquerade'; readonly flags: readonly ('random' | 'fully-random' | 'persistent')[] }
   | { readonly kind: 'snat' | 'dnat'; readonly family: 4 | 6; readonly address: Ip; readonly port?: number }
   /** `ct mark set ct mark & ~mask | value`: writes `value` into the bits of `mask` and keeps the others. */
-  | { readonly kind: 'set-ct-mark'; readonly mask: number; readonly value: number };
+  | { readonly kind: 'set-ct-mark'; readonly mask: number; readonly value: number }
+  /** Only from a dump: an expression that this vocabulary cannot say, named. It can be printed but not sent. */
+  | { readonly kind: 'unknown'; readonly expression: string };
 
 /** A whole table. */
 export type Ruleset = { readonly table: Table; readonly objects: ReadonlyMap<NftKey, NftObject> };
@@ -140,6 +149,7 @@ export function nftKey(object: NftObject): NftKey {
     case 'chain':
     case 'set':
     case 'counter':
+    case 'unknown':
       return `${object.kind}/${object.name}` as NftKey;
     case 'element':
       return `element/${object.set}/${object.key.map(scalarText).join(' . ')}` as NftKey;
