@@ -13,6 +13,7 @@ import { attachmentOf } from '../cni/attachment.ts';
 import { createCniHandler } from '../cni/handler.ts';
 import { serveCni } from '../cni/server.ts';
 import { replaySpool } from '../cni/spool.ts';
+import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { createIpam } from '../ipam/allocator.ts';
 import type { Ipam } from '../ipam/ipam.ts';
@@ -64,7 +65,11 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     node: config.node,
     generation: generationOf(kernelTable?.objects.values() ?? []) ?? FIRST_GENERATION,
   });
-  const state = { storeProblem: undefined as string | undefined, ipamProblem: undefined as string | undefined };
+  const state = {
+    servesCni: false,
+    storeProblem: undefined as string | undefined,
+    ipamProblem: undefined as string | undefined,
+  };
   const waiters = createEndpointWaiters(() => state.storeProblem ?? effects.failures()[0] ?? 'no reason known');
   const effects = createEffects({ model, nft: nftDriver, routes: routeDriver, waiters, log });
 
@@ -99,7 +104,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     dispatch({ kind: 'blocks', blocks: ipam.blocks().map((block) => block.cidr) });
   };
   const claimBlock = async (): Promise<void> => {
-    state.ipamProblem = (await ipam.claimFirstBlock())?.why;
+    const outcome = await ipam.claimFirstBlock();
+    state.ipamProblem = outcome.kind === 'ready' ? undefined : outcome.why;
   };
 
   await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
@@ -129,12 +135,13 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     signal,
   });
   const control = await serveControl(join(config.runDirectory, 'control.sock'), {
-    ready: effects.ready,
+    ready: () => effects.ready() && state.servesCni,
     status: () =>
       statusView({
         node: config.node,
         model,
         effects,
+        servesCni: state.servesCni,
         problems: [state.storeProblem, state.ipamProblem, ...bgp.problems()].filter((text) => text !== undefined),
       }),
     endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
@@ -146,6 +153,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
 
   const handler = createCniHandler({
     ipam,
+    wiring: createWiring(rtnl, log),
     endpoints: createCniEndpoints({
       dispatch,
       waiters,
@@ -154,12 +162,14 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     mtu: () => config.mtuBytes ?? podMtu(rtnl, model.nodeAddresses()),
     log,
   });
-  await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);
+  state.servesCni = true;
+  await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
   log.info({ node: config.node, blocks: ipam.blocks().map((block) => block.cidr) }, 'agent is ready');
 
   await feeding;
-  for (const server of [control, cni]) server.close();
+  control.close();
+  await cni.close();
   bgp.close();
   effects.close();
   ipam.close();

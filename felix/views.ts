@@ -9,17 +9,19 @@ export function statusView(options: {
   readonly node: string;
   readonly model: Model;
   readonly effects: Effects;
+  /** CNI requests are answered. */
+  readonly servesCni: boolean;
   /** Problems outside the model and the effects. */
   readonly problems: readonly string[];
 }): object {
-  const { node, model, effects, problems } = options;
+  const { node, model, effects, servesCni, problems } = options;
   const { routing } = model;
   const { connected, desired, peers, settled, why } = routing.bgp();
   const { routes, rejected } = routing.learned();
   const inForce = new Set(effects.failures());
   return {
     node,
-    ready: model.complete() && effects.ready(),
+    ready: effects.ready() && servesCni,
     datastoreVersion: model.version(),
     generation: model.generation(),
     bgp: {
