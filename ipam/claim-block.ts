@@ -3,8 +3,8 @@
 import type { IpBlock } from '../datastore/resources/ip-block.ts';
 import type { IpPool } from '../datastore/resources/ip-pool.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
-import { type Cidr, cidrContains, cidrContainsCidr, cidrFamily, cidrOverlaps } from '../lib/cidr.ts';
-import { type Ip, ipFamily } from '../lib/ip.ts';
+import { type Cidr, cidrContains, cidrContainsCidr, cidrOverlaps } from '../lib/cidr.ts';
+import type { Ip } from '../lib/ip.ts';
 import { createBlock } from './create-block.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
 import { blockAround, unclaimedBlocks } from './model/pool-blocks.ts';
@@ -68,7 +68,8 @@ async function claimFromList(request: ClaimRequest, lost: Cidr[]): Promise<Claim
     }
   }
   if (around === undefined) return { kind: 'exhausted', pools: pools.map(({ metadata }) => metadata.name) };
-  const owner = items.find(({ spec }) => cidrContains(spec.cidr, around))?.spec.node;
+  const wanted = pools.filter(({ spec }) => cidrContains(spec.cidr, around)).map((pool) => blockAround(pool, around));
+  const owner = items.find(({ spec }) => wanted.some((cidr) => cidrOverlaps(spec.cidr, cidr)))?.spec.node;
   return owner === undefined ? undefined : { kind: 'foreign', owner };
 }
 
@@ -86,7 +87,7 @@ function findUnknown(items: readonly IpBlock[], { node, pools, known, around }: 
 
 function candidates(pool: IpPool, { node, around }: ClaimRequest, taken: readonly Cidr[]): Iterable<Cidr> {
   if (around === undefined) return unclaimedBlocks(pool, node, taken);
-  if (cidrFamily(pool.spec.cidr) !== ipFamily(around) || !cidrContains(pool.spec.cidr, around)) return [];
+  if (!cidrContains(pool.spec.cidr, around)) return [];
   const cidr = blockAround(pool, around);
   return taken.some((other) => cidrOverlaps(other, cidr)) ? [] : [cidr];
 }

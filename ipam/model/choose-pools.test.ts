@@ -37,10 +37,10 @@ const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>
     why: /allowedUses/,
   },
   {
-    name: 'no pool whose uses cannot be read',
-    given: [pool('a', '10.244.0.0/16', { allowedUses: 'Workload' })],
+    name: 'no pool for some namespaces, because their labels are not known here',
+    given: [pool('a', '10.244.0.0/16', { namespaceSelector: "team == 'x'" })],
     usable: [],
-    why: /allowedUses/,
+    why: /namespaceSelector/,
   },
   {
     name: 'no manual pool for an automatic pick',

@@ -35,24 +35,21 @@ export function choosePools(pools: readonly IpPool[], query: PoolQuery): PoolCho
 }
 
 function refusal(pool: IpPool, query: PoolQuery): string | undefined {
-  const { disabled, nodeSelector } = pool.spec;
+  const { disabled, allowedUses, assignmentMode, nodeSelector, namespaceSelector } = pool.spec;
   if (disabled === true) return 'spec.disabled is true';
   if (pool.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
-  const uses = pool.spec['allowedUses'];
-  if (uses !== undefined && !(Array.isArray(uses) && uses.includes('Workload'))) {
-    return 'spec.allowedUses does not include Workload';
-  }
+  if (allowedUses?.includes('Workload') === false) return 'spec.allowedUses does not include Workload';
   if (query.purpose === 'requested') return undefined;
-  const mode = pool.spec['assignmentMode'];
-  if (mode !== undefined && mode !== 'Automatic') return 'spec.assignmentMode is not Automatic';
+  if (assignmentMode === 'Manual') return 'spec.assignmentMode is Manual';
+  if (!selectsAll(namespaceSelector)) return `spec.namespaceSelector "${namespaceSelector}" is not supported`;
   return selects(nodeSelector, query) ? undefined : `spec.nodeSelector "${nodeSelector}" does not select this node`;
 }
 
 function selects(selector: string | undefined, { matches, nodeLabels }: PoolQuery): boolean {
-  const text = selector?.trim() ?? '';
-  if (text === '' || text.replaceAll(/\s/g, '') === 'all()') return true;
-  return matches?.(text, nodeLabels) ?? false;
+  return selectsAll(selector) || (matches?.(String(selector), nodeLabels) ?? false);
 }
+
+const selectsAll = (selector = ''): boolean => /^\s*(all\s*\(\s*\)\s*)?$/.test(selector);
 
 // Blocks of different sizes could overlap without a common name, and then the atomic create would not keep them apart.
 function overlap(pool: IpPool, pools: readonly IpPool[]): string | undefined {

@@ -18,7 +18,7 @@ import { familyBits, type Ip, ipFromBigInt } from '../../lib/ip.ts';
  */
 export function* unclaimedBlocks(pool: IpPool, node: string, taken: readonly Cidr[]): Generator<Cidr, void> {
   const range = cidrRange(pool.spec.cidr);
-  const length = blockLength(pool);
+  const length = blockSizeOf(pool);
   const step = 1n << BigInt(familyBits(range.family) - length);
   const holes = taken.filter((cidr) => cidrOverlaps(cidr, pool.spec.cidr)).map((cidr) => widen(cidrRange(cidr), step));
   const start = range.first + seedOf(node, (range.last - range.first) / step + 1n) * step;
@@ -36,13 +36,10 @@ export function* unclaimedBlocks(pool: IpPool, node: string, taken: readonly Cid
 }
 
 /** The block of the pool that an address of the pool lies in. */
-export const blockAround = (pool: IpPool, ip: Ip): Cidr => cidrOf(ip, blockLength(pool));
+export const blockAround = (pool: IpPool, ip: Ip): Cidr => cidrOf(ip, blockSizeOf(pool));
 
 /** Number of blocks that the pool is cut into. */
-export const blockCount = (pool: IpPool): bigint => 1n << BigInt(blockLength(pool) - cidrLength(pool.spec.cidr));
-
-/** Prefix length of the blocks; a pool smaller than the default block is one block. */
-const blockLength = (pool: IpPool): number => Math.max(blockSizeOf(pool), cidrLength(pool.spec.cidr));
+export const blockCount = (pool: IpPool): bigint => 1n << BigInt(blockSizeOf(pool) - cidrLength(pool.spec.cidr));
 
 /** Position of a node's first choice among `count` blocks. */
 function seedOf(node: string, count: bigint): bigint {

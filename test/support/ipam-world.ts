@@ -1,0 +1,80 @@
+// A node's address management over a real embedded datastore in a directory of its own, for tests.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { pino } from 'pino';
+import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
+import { type IpPool, ipPoolSchema } from '../../datastore/resources/ip-pool.ts';
+import type { Store } from '../../datastore/store.ts';
+import { createIpam, type IpamOptions } from '../../ipam/allocator.ts';
+import { handleOf } from '../../ipam/handle.ts';
+import type { AssignRequest, Ipam } from '../../ipam/ipam.ts';
+import { hostIfName } from '../../lib/linux/if-name.ts';
+
+export type IpamWorld = {
+  readonly directory: string;
+  readonly store: Store;
+  /** Opens the node's address management; closed when the test ends. */
+  readonly open: (node: string, options?: Partial<IpamOptions>) => Promise<Ipam>;
+  readonly journalPath: (node: string) => string;
+};
+
+/** The pools are in the datastore, and every node sees them; everything is removed after `t`. */
+export async function ipamWorld(t: TestContext, pools: readonly IpPool[]): Promise<IpamWorld> {
+  const directory = mkdtempSync(join(tmpdir(), 'margay-ipam-'));
+  const store = openEmbeddedStore({ path: join(directory, 'store.db') });
+  const opened: Ipam[] = [];
+  t.after(() => {
+    for (const ipam of opened) close(ipam);
+    store.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  for (const pool of pools) await store.create(pool);
+  const journalPath = (node: string): string => join(directory, node, 'journal.db');
+  return {
+    directory,
+    store,
+    journalPath,
+    open: async (node, options) => {
+      const ipam = await createIpam({
+        store,
+        node,
+        journalPath: journalPath(node),
+        pools: () => pools,
+        log: pino({ level: 'silent' }),
+        ...options,
+      });
+      opened.push(ipam);
+      return ipam;
+    },
+  };
+}
+
+export function ipPool(name: string, cidr: string, spec: object = {}): IpPool {
+  return ipPoolSchema.parse({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name },
+    spec: { cidr, ...spec },
+  });
+}
+
+/** A request for the pod of that name, one IPv4 address unless told otherwise. */
+export const podRequest = (pod: string, more: Partial<AssignRequest> = {}): AssignRequest => ({
+  handle: handleOf({ network: 'margay', containerId: pod, ifName: 'eth0' }),
+  namespace: 'shop',
+  pod,
+  netns: `/run/netns/${pod}`,
+  hostIfName: hostIfName('shop', pod),
+  families: [4],
+  ...more,
+});
+
+function close(ipam: Ipam): void {
+  try {
+    ipam.close();
+  } catch {
+    // The test closed it itself.
+  }
+}
