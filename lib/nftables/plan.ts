@@ -70,7 +70,7 @@ function createSteps(table: TableName) {
 
 function planChange(steps: Steps, before: NftObject | undefined, after: NftObject | undefined): void {
   const object = after ?? before;
-  if (object === undefined || isDeepStrictEqual(before, after)) return;
+  if (object === undefined || (before !== undefined && isDeepStrictEqual(before, after))) return;
   switch (object.kind) {
     case 'element':
       if (before?.kind === 'element') push(steps.elementsOut, before.set, before);

@@ -126,7 +126,7 @@ const layoutOf = (type: ValueType): Layout => VALUE_TYPES[type];
 export function encodeScalar(type: ValueType, scalar: Scalar): Uint8Array {
   const layout = layoutOf(type);
   if (layout.order === 'address') {
-    const bytes = typeof scalar === 'string' ? ipToBytes(scalar as Ip) : new Uint8Array();
+    const bytes = typeof scalar === 'string' ? addressBytes(scalar) : new Uint8Array();
     if (bytes.length !== layout.bytes) throw misfit(type, scalar);
     return bytes;
   }
@@ -145,6 +145,13 @@ export function encodeScalar(type: ValueType, scalar: Scalar): Uint8Array {
   return bytes;
 }
 
+/** As `ipToBytes`, which is slow for the hundred thousand IPv4 addresses that a set may have. */
+function addressBytes(text: string): Uint8Array {
+  const parts = text.split('.');
+  if (parts.length !== 4) return text.includes(':') ? ipToBytes(text as Ip) : new Uint8Array();
+  return Uint8Array.from(parts, Number);
+}
+
 /** The number behind a word or number. @throws Error when it is neither or does not fit */
 export function scalarNumber(type: ValueType, scalar: Scalar): number {
   const layout = layoutOf(type);
@@ -158,6 +165,7 @@ export function scalarNumber(type: ValueType, scalar: Scalar): number {
 /** A value in its one spelling: words where the AST has them, except for ICMP types, which are numbers. */
 export function decodeScalar(type: ValueType, bytes: Uint8Array): Scalar {
   const layout = layoutOf(type);
+  if (type === 'ipv4_addr') return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Ip;
   if (layout.order === 'address') return ipFromBytes(bytes.subarray(0, layout.bytes));
   if (layout.order === 'text') {
     const end = bytes.indexOf(0);

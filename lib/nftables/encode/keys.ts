@@ -12,17 +12,27 @@ export type ElementKey = {
 };
 
 /** @throws Error when the key does not fit the set */
-export function elementKey(set: Pick<NftSet, 'name' | 'keyTypes' | 'interval'>, key: readonly Scalar[]): ElementKey {
+export function elementKey(set: SetShape, key: readonly Scalar[]): ElementKey {
+  const [type, scalar] = [set.keyTypes[0], key[0]];
+  if (type !== undefined && scalar !== undefined && key.length === 1 && set.keyTypes.length === 1) {
+    return set.interval ? boundaries(type, scalar) : { start: encodeScalar(type, scalar) };
+  }
+  const runs = keyRuns(set, key);
+  const start = concatenate(runs.map(({ first }) => first));
+  return set.interval ? { start, last: concatenate(runs.map(({ last }) => last)) } : { start };
+}
+
+export type SetShape = Pick<NftSet, 'name' | 'keyTypes' | 'interval'>;
+
+/** First and last value of each field. @throws Error when the key does not fit the set */
+export function keyRuns(
+  set: SetShape,
+  key: readonly Scalar[],
+): readonly { readonly first: Uint8Array; readonly last: Uint8Array }[] {
   if (key.length !== set.keyTypes.length) {
     throw new Error(`Cannot use element of set "${set.name}": ${key.length} fields, expected ${set.keyTypes.length}`);
   }
-  const [type, scalar] = [set.keyTypes[0], key[0]];
-  if (type !== undefined && scalar !== undefined && key.length === 1) {
-    return set.interval ? boundaries(type, scalar) : { start: encodeScalar(type, scalar) };
-  }
-  const runs = set.keyTypes.map((keyType, i) => run(keyType, key[i] ?? '', set.interval));
-  const start = concatenate(runs.map(({ first }) => first));
-  return set.interval ? { start, last: concatenate(runs.map(({ last }) => last)) } : { start };
+  return set.keyTypes.map((type, i) => run(type, key[i] ?? '', set.interval));
 }
 
 /** The run of one field as boundaries. @throws Error when the scalar is not of the type */

@@ -1,0 +1,151 @@
+// Evaluates one statement for one packet. What the packet does not have (a port of an ICMP packet, an IPv6 field of an
+// IPv4 packet) ends the rule, whatever the comparison, as in the kernel.
+import { type Ip, ipFamily } from '../ip.ts';
+import type { L4Proto, MatchValue, NftKey, NftObject, Operand, Scalar, Statement, Verdict } from './ast.ts';
+import { operandProtocols, operandType } from './operands.ts';
+import { encodeScalar, isRange, isWildcard, scalarNumber } from './value-types.ts';
+import { createSetIndex } from './walk-sets.ts';
+
+export type WalkPacket = {
+  readonly iifname?: string;
+  readonly oifname?: string;
+  readonly saddr: Ip;
+  readonly daddr: Ip;
+  readonly protocol: L4Proto | number;
+  readonly sport?: number;
+  readonly dport?: number;
+  readonly icmpType?: number;
+  readonly ctState: 'new' | 'established' | 'related' | 'invalid' | 'untracked';
+  readonly ctDirection: 'original' | 'reply';
+  readonly ctMark: number;
+};
+
+/** What statements may change on the way. */
+export type PacketState = { readonly packet: WalkPacket; ctMark: number; ctState: WalkPacket['ctState'] };
+
+export type Outcome =
+  | { readonly kind: 'next' }
+  | { readonly kind: 'no match' }
+  | { readonly kind: 'reject' }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict };
+
+const NEXT: Outcome = { kind: 'next' };
+const NO_MATCH: Outcome = { kind: 'no match' };
+
+/** A port of a protocol without ports: other bytes of the packet, equal to nothing. */
+const NO_PORT = -1;
+const PORT_PROTOCOLS: readonly number[] = [6, 17, 132];
+
+export function createStatementWalker(
+  objects: ReadonlyMap<NftKey, NftObject>,
+): (statement: Statement, state: PacketState) => Outcome {
+  const sets = createSetIndex(objects);
+
+  return (statement, state) => {
+    switch (statement.kind) {
+      case 'match': {
+        const value = fieldValue(statement.left, state);
+        if (value === undefined) return NO_MATCH;
+        return matches(statement.left, value, statement.right) === (statement.op === '==') ? NEXT : NO_MATCH;
+      }
+      case 'lookup':
+      case 'vmap': {
+        const key: Scalar[] = [];
+        for (const operand of statement.key) {
+          const value = fieldValue(operand, state);
+          if (value === undefined) return NO_MATCH;
+          key.push(value);
+        }
+        // A port that is none is in no set.
+        const set = statement.kind === 'lookup' ? statement.set : statement.map;
+        const element = key.includes(NO_PORT) ? undefined : sets.find(set, key);
+        if (statement.kind === 'lookup') return (element !== undefined) === (statement.op === 'in') ? NEXT : NO_MATCH;
+        return element?.verdict === undefined ? NO_MATCH : { kind: 'verdict', verdict: element.verdict };
+      }
+      case 'verdict':
+        return { kind: 'verdict', verdict: statement.verdict };
+      case 'reject':
+        if (statement.with === 'tcp reset' && protocolNumber(state.packet) !== 6) return NO_MATCH;
+        return { kind: 'reject' };
+      case 'set-ct-mark':
+        state.ctMark = ((state.ctMark & ~statement.mask) | statement.value) >>> 0;
+        return NEXT;
+      case 'notrack':
+        state.ctState = 'untracked';
+        return NEXT;
+      // One packet is always within a rate.
+      case 'limit':
+      case 'counter':
+      case 'counter-ref':
+      case 'log':
+        return NEXT;
+      case 'masquerade':
+      case 'snat':
+      case 'dnat':
+      case 'unknown':
+        throw new Error(`Cannot walk statement "${statement.kind}": is not evaluated, expected a filter statement`);
+      default:
+        return statement satisfies never;
+    }
+  };
+}
+
+const protocolNumber = (packet: WalkPacket): number => scalarNumber('inet_proto', packet.protocol);
+
+/** `undefined`: the packet has no such field. */
+function fieldValue(operand: Operand, state: PacketState): Scalar | undefined {
+  const { packet } = state;
+  switch (operand.kind) {
+    case 'meta':
+      if (operand.key === 'iifname' || operand.key === 'oifname') return packet[operand.key];
+      if (operand.key === 'l4proto') return packet.protocol;
+      if (operand.key === 'nfproto') return ipFamily(packet.saddr) === 4 ? 'ipv4' : 'ipv6';
+      throw new Error('Cannot walk "meta mark": is not part of the packet, expected another field');
+    case 'payload':
+      return payloadValue(operand, packet);
+    case 'ct':
+      if (operand.key === 'state') return state.ctState;
+      if (operand.key === 'direction') return packet.ctDirection;
+      throw new Error('Cannot walk "ct status": is not part of the packet, expected another field');
+    case 'ct-mark':
+      return (state.ctMark & operand.mask) >>> 0;
+    case 'fib':
+      throw new Error('Cannot walk "fib": routes are not part of the packet, expected another field');
+    default:
+      return operand satisfies never;
+  }
+}
+
+function payloadValue(operand: Extract<Operand, { kind: 'payload' }>, packet: WalkPacket): Scalar | undefined {
+  const needed = operandProtocols(operand);
+  const nfproto = ipFamily(packet.saddr) === 4 ? 2 : 10;
+  const protocol = protocolNumber(packet);
+  if (needed.nfproto !== undefined && needed.nfproto !== nfproto) return undefined;
+  if (needed.l4proto !== undefined && needed.l4proto !== protocol) return undefined;
+  const field = operand.field.slice(operand.field.indexOf(' ') + 1);
+  switch (field) {
+    case 'saddr':
+      return packet.saddr;
+    case 'daddr':
+      return packet.daddr;
+    case 'type':
+      return packet.icmpType;
+    case 'sport':
+    case 'dport':
+      return PORT_PROTOCOLS.includes(protocol) ? packet[field] : NO_PORT;
+    default:
+      throw new Error(`Cannot walk field "${operand.field}": is not evaluated, expected another field`);
+  }
+}
+
+function matches(left: Operand, value: Scalar, right: MatchValue): boolean {
+  const type = operandType(left);
+  const choices = typeof right === 'object' && 'anyOf' in right ? right.anyOf : [right];
+  if (value === NO_PORT) return false;
+  const bytes = Buffer.from(encodeScalar(type, value));
+  return choices.some((choice) => {
+    if (!isRange(choice) && !isWildcard(type, choice)) return bytes.equals(encodeScalar(type, choice));
+    if (!isRange(choice)) return String(value).startsWith(choice.slice(0, -1));
+    return bytes.compare(encodeScalar(type, choice.from)) >= 0 && bytes.compare(encodeScalar(type, choice.to)) <= 0;
+  });
+}
