@@ -30,7 +30,7 @@ export function stampUpdated<R extends Resource>(
 ): { readonly changed: boolean; readonly next: R } {
   if (old === undefined) return { changed: true, next: stampCreated(resource, stamp) };
   const { uid, creationTimestamp, resourceVersion, generation = 1 } = old.metadata;
-  const grown = jsonEqual(desireOf(resource), desireOf(old)) ? generation : Number(generation) + 1;
+  const grown = jsonEqual(desireOf(resource), desireOf(old)) ? generation : generation + 1;
   const metadata = {
     ...withNameLabel(resource),
     ...(uid === undefined ? { uid: stamp.newUid() } : { uid }),

@@ -90,6 +90,7 @@ function prepareFile(path: string, missing: 'create' | 'refuse'): void {
   try {
     if (existsSync(path)) {
       if (!statSync(path).isFile()) throw unavailable('open', path, 'not a file, expected a database file');
+      // Not by opening it: closing a second descriptor would drop the locks of this process's other handles.
       accessSync(path, constants.R_OK | constants.W_OK);
       return;
     }
@@ -100,7 +101,7 @@ function prepareFile(path: string, missing: 'create' | 'refuse'): void {
     closeSync(openSync(path, constants.O_CREAT | constants.O_RDWR, 0o600));
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    throw unavailable('open', path, `not writable (${codeOf(error)}), expected read and write permission`, error);
+    throw unavailable('open', path, notWritable(codeOf(error)), error);
   }
 }
 
@@ -117,7 +118,8 @@ function connect(path: string): DatabaseSync {
   } catch (error) {
     sqlite?.close();
     if (error instanceof StoreError) throw error;
-    throw unavailable('open', path, error instanceof Error ? error.message : String(error), error);
+    const why = error instanceof Error ? error.message : String(error);
+    throw unavailable('open', path, isReadonly(error) ? notWritable(why) : why, error);
   }
 }
 
@@ -139,6 +141,8 @@ function unavailable(verb: string, path: string, why: string, cause?: unknown): 
   return new StoreError('unavailable', `Cannot ${verb} datastore "${path}": ${why}`, { cause });
 }
 
+const notWritable = (why: string): string => `not writable (${why}), expected read and write permission`;
+
 type SqliteError = Error & { readonly errcode: number };
 
 const isSqliteError = (error: unknown): error is SqliteError =>
@@ -146,6 +150,9 @@ const isSqliteError = (error: unknown): error is SqliteError =>
 
 /** https://sqlite.org/rescode.html SQLITE_BUSY 5 and SQLITE_LOCKED 6, in the low byte of an extended code */
 const isBusy = (error: SqliteError): boolean => [5, 6].includes(error.errcode & 0xff);
+
+/** SQLITE_READONLY 8 */
+const isReadonly = (error: unknown): boolean => isSqliteError(error) && (error.errcode & 0xff) === 8;
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error);

@@ -43,6 +43,8 @@ export const metadataSchema = z.looseObject({
   uid: z.string().exactOptional(),
   /** Opaque; grows with each write of the store. Absent in what a user writes. */
   resourceVersion: z.string().exactOptional(),
+  /** Counts changes of anything but metadata and status. */
+  generation: z.int().exactOptional(),
   /** RFC 3339. */
   creationTimestamp: z.string().exactOptional(),
   deletionTimestamp: z.string().exactOptional(),

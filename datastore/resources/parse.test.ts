@@ -193,7 +193,7 @@ const refused: readonly { name: string; given: unknown; expected: string }[] = [
   {
     name: 'a peer without AS number',
     given: object('BGPPeer', { peerIP: '198.51.100.1' }),
-    expected: 'Cannot accept BGPPeer "web": spec.asNumber: is missing, expected an integer or a string',
+    expected: 'Cannot accept BGPPeer "web": spec.asNumber: is missing, expected a number or a string',
   },
   {
     name: 'a peer of a node and of a selector',

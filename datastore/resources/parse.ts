@@ -33,9 +33,9 @@ function titleOf(raw: Readonly<Record<string, unknown>>): string {
   const head = known ? kind : typeof kind === 'string' ? `"${kind}"` : '';
   const { name, namespace } = isRecord(metadata) ? metadata : {};
   if (typeof name !== 'string') return known ? `${head} without a name` : head === '' ? 'of an object' : head;
-  const path =
-    known && !KINDS[kind].namespaced ? name : `${typeof namespace === 'string' ? namespace : 'default'}/${name}`;
-  return known ? `${head} "${path}"` : `${head} of "${name}"`.trimStart();
+  const scope = typeof namespace === 'string' ? namespace : known ? 'default' : undefined;
+  const path = scope === undefined || (known && !KINDS[kind].namespaced) ? name : `${scope}/${name}`;
+  return known ? `${head} "${path}"` : `${head} of "${path}"`.trimStart();
 }
 
 function withoutNulls(value: unknown): unknown {

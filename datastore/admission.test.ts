@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { unwrap } from '../lib/result.ts';
+import { admit, type Write } from './admission.ts';
+import { isOfKind, type Resource } from './resources/index.ts';
+import { parseResource } from './resources/parse.ts';
+
+const pool = (name: string, cidr: string, blockSize?: number): Resource =>
+  unwrap(
+    parseResource({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'IPPool',
+      metadata: { name },
+      spec: { cidr, blockSize },
+    }),
+  );
+const block = (name: string, cidr: string, poolName = 'a'): Resource =>
+  unwrap(
+    parseResource({
+      apiVersion: 'margay.dev/v1alpha1',
+      kind: 'IPBlock',
+      metadata: { name },
+      spec: { cidr, pool: poolName, node: 'node1' },
+    }),
+  );
+const create = (resource: Resource): Write => ({ kind: 'create', resource });
+const a = pool('a', '10.244.0.0/16');
+const b1 = block('10-244-3-0-24', '10.244.3.0/24');
+
+const rows: readonly { name: string; given: Write; stored?: readonly Resource[]; expected: string | undefined }[] = [
+  { name: 'a pool of its own', given: create(pool('b', '10.245.0.0/16')), expected: undefined },
+  {
+    name: 'an overlapping pool',
+    given: create(pool('b', '10.244.128.0/17')),
+    expected:
+      'Cannot accept IPPool "b": spec.cidr: "10.244.128.0/17" overlaps "10.244.0.0/16" of IPPool "a", expected a range of its own',
+  },
+  { name: 'the same pool again', given: { kind: 'update', resource: a, old: a }, expected: undefined },
+  {
+    name: 'a default block size that is written out',
+    given: { kind: 'update', resource: pool('a', '10.244.0.0/16', 24), old: a },
+    expected: undefined,
+  },
+  {
+    name: 'another CIDR of a pool',
+    given: { kind: 'update', resource: pool('a', '10.240.0.0/16'), old: a },
+    expected: 'Cannot accept IPPool "a": spec.cidr: "10.240.0.0/16", expected "10.244.0.0/16" because it cannot change',
+  },
+  {
+    name: 'another block size of a pool',
+    given: { kind: 'update', resource: pool('a', '10.244.0.0/16', 26), old: a },
+    expected: 'Cannot accept IPPool "a": spec.blockSize: 26, expected 24 because it cannot change',
+  },
+  { name: 'the end of an unused pool', given: { kind: 'delete', resource: a }, stored: [a], expected: undefined },
+  {
+    name: 'the end of a used pool',
+    given: { kind: 'delete', resource: a },
+    stored: [a, b1],
+    expected:
+      'Cannot delete IPPool "a": 1 blocks are cut from it, first "10.244.3.0/24" of node "node1", expected none',
+  },
+  { name: 'a block', given: create(b1), expected: undefined },
+  {
+    name: 'a block by another name',
+    given: create(block('b', '10.244.3.0/24')),
+    expected: 'Cannot accept IPBlock "b": metadata.name: expected "10-244-3-0-24"',
+  },
+  {
+    name: 'a block of no pool',
+    given: create(block('10-244-3-0-24', '10.244.3.0/24', 'x')),
+    expected: 'Cannot accept IPBlock "10-244-3-0-24": spec.pool: IPPool "x" is not there, expected an existing pool',
+  },
+  {
+    name: 'a block outside its pool',
+    given: create(block('10-245-3-0-24', '10.245.3.0/24')),
+    expected:
+      'Cannot accept IPBlock "10-245-3-0-24": spec.cidr: "10.245.3.0/24" is outside "10.244.0.0/16" of IPPool "a", expected a part of it',
+  },
+  {
+    name: 'a block of another size',
+    given: create(block('10-244-3-0-25', '10.244.3.0/25')),
+    expected:
+      'Cannot accept IPBlock "10-244-3-0-25": spec.cidr: "10.244.3.0/25", expected a /24 as IPPool "a" has them',
+  },
+  {
+    name: 'a block that changes its owner after its pool went',
+    given: { kind: 'update', resource: b1, old: b1 },
+    stored: [],
+    expected: undefined,
+  },
+  { name: 'the end of a block', given: { kind: 'delete', resource: b1 }, expected: undefined },
+];
+
+for (const { name, given, stored = [a], expected } of rows) {
+  test(`admit() judges ${name}`, () => {
+    const admitted = admit(given, (kind) => stored.flatMap((one) => (isOfKind(one, kind) ? [one] : [])));
+    assert.equal(admitted.ok ? undefined : admitted.error, expected);
+  });
+}
