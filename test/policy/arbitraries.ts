@@ -65,8 +65,9 @@ const expression = fc.oneof(
   fc.record({ key, operator: fc.constantFrom('Exists', 'DoesNotExist') }),
 );
 
+// Often the same few, so that policies share sets.
 const selector = fc.oneof(
-  fc.constant({}),
+  fc.constantFrom({}, { matchLabels: { app: 'web' } }),
   fc.record({ matchLabels: labels }),
   fc.record({ matchLabels: labels, matchExpressions: fc.array(expression, { maxLength: 2 }) }),
 );

@@ -1,22 +1,14 @@
 // The outputs of the policy model by brute force from the final inputs: the yardstick of the incremental one.
 import type { Ip } from '../../lib/ip.ts';
-import type { IfName } from '../../lib/linux/if-name.ts';
-import type { Policy, PolicyKey } from '../../policy/ir.ts';
+import type { Policy } from '../../policy/ir.ts';
 import { lowerPolicy } from '../../policy/model/lower.ts';
 import { chainKeyOf, closedProfile, profileOf } from '../../policy/model/profiles.ts';
 import type { SetRef } from '../../policy/model/set-ref.ts';
 import type { Endpoint } from '../../policy/model/types.ts';
 import { namespaceLabels, podInScope } from '../../policy/pod-scope.ts';
-import type { Labels } from '../../policy/selector.ts';
 import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
+import type { Inputs } from './histories.ts';
 import type { Outputs } from './outputs.ts';
-
-export type Inputs = {
-  readonly namespaces: ReadonlyMap<string, Labels>;
-  readonly pods: ReadonlyMap<PodKey, PodFacts>;
-  readonly policies: ReadonlyMap<PolicyKey, Policy>;
-  readonly endpoints: ReadonlyMap<IfName, Endpoint>;
-};
 
 /** What the model must hold after any history that ends in these inputs. */
 export function naiveOutputs(inputs: Inputs): Outputs {
