@@ -179,6 +179,35 @@ test('a mesh of two nodes and a router above them, through real gobgpds', async 
   });
 });
 
+test('IPv6 blocks travel over the IPv4 session, with the IPv6 address of the node as next hop', async (t) => {
+  const { n1: r1, n2: r2 } = await bgpSegment(t, { n1: ADDRESS.n1, n2: ADDRESS.n2 });
+  const [n1, n2] = [startSpeaker(t, r1), startSpeaker(t, r2)];
+  const six = { n1: cidr('fd00:10:244::100/120'), n2: cidr('fd00:10:244::200/120') };
+  const at = (address: string) => ({ 'projectcalico.org/IPv6Address': `${address}/64` });
+  const nodes = [
+    nodeObject('n1', ADDRESS.n1, at('fd00:10:245::1')),
+    nodeObject('n2', ADDRESS.n2, at('fd00:10:245::2')),
+  ];
+  for (const [speaker, node] of [[n1, 'n1'] as const, [n2, 'n2'] as const]) {
+    await speaker.seen('up');
+    const desired = desiredOf(node, { nodes, peers: [], blocks: [BLOCK[node], six[node]] });
+    assert.deepEqual((await speaker.gobgp.apply(desired, NEVER)).paths, { added: 2, removed: 0 });
+    assert.deepEqual((await speaker.gobgp.apply(desired, NEVER)).paths, { added: 0, removed: 0 });
+  }
+  await learns(n1, { [BLOCK.n2]: [ADDRESS.n2], [six.n2]: ['fd00:10:245::2'] });
+  await learns(n2, { [BLOCK.n1]: [ADDRESS.n1], [six.n1]: ['fd00:10:245::1'] });
+});
+
+test('apply() and rib() end when they are told to', async (t) => {
+  const { n1: router } = await bgpSegment(t, { n1: ADDRESS.n1 });
+  const { gobgp, seen } = startSpeaker(t, router);
+  await seen('up');
+  const reason = new Error('enough');
+  await assert.rejects(gobgp.apply(desiredOf('n1'), AbortSignal.abort(reason)), reason);
+  await assert.rejects(gobgp.rib(AbortSignal.abort(reason)), reason);
+  assert.equal((await gobgp.apply(desiredOf('n1'), NEVER)).outcome, 'applied');
+});
+
 const isEstablished = ({ state }: PeerState): boolean => state === 'established';
 
 const byAddress = (a: { readonly address: string }, b: { readonly address: string }): number =>
@@ -198,7 +227,12 @@ const allEstablished = (speakers: readonly Speaker[]) =>
   );
 
 const learned = async ({ gobgp }: Speaker) =>
-  learnedRoutes({ paths: await gobgp.rib(), pools: [POOL], ownBlocks: [], nodeAddresses: [] });
+  learnedRoutes({
+    paths: await gobgp.rib(),
+    pools: [POOL, cidr('fd00:10:244::/48')],
+    ownBlocks: [],
+    nodeAddresses: [],
+  });
 
 function learns(speaker: Speaker, expected: Readonly<Record<string, readonly string[]>>) {
   const wanted = JSON.stringify(expected);

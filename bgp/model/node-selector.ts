@@ -12,9 +12,8 @@ type Labels = Readonly<Record<string, string>>;
 export function parseNodeSelector(text = ''): Result<NodeSelector> {
   if (text.trim() === '') return ok(() => true);
   const terms: ((labels: Labels) => boolean)[] = [];
-  // Quoted values may hold any character, `&&` too.
-  for (const term of text.match(/(?:'[^']*'|"[^"]*"|&(?!&)|[^&'"])+|&&|./g) ?? []) {
-    if (term === '&&') continue;
+  // Only what has whole quotations after it is outside of quotes: a value may hold `&&`.
+  for (const term of text.split(/&&(?=(?:[^'"]|'[^']*'|"[^"]*")*$)/)) {
     const parsed = parseTerm(term.trim());
     if (parsed === undefined) {
       return err(

@@ -62,7 +62,8 @@ export function peerIn(peer: Output<FieldsOf<typeof m.peer>>, nowSeconds: number
       flaps: peer.state?.flaps ?? 0,
       received: sum('received'),
       accepted: sum('accepted'),
-      advertised: Math.max(0, sum('advertised') - marks),
+      // It is what would be sent, also before there is a session.
+      advertised: state === 'established' ? Math.max(0, sum('advertised') - marks) : 0,
       endOfRib:
         state === 'established' && peer.afiSafis.some((of) => of.mpGracefulRestart?.state?.endOfRibReceived === true),
       description: peer.conf?.description ?? '',

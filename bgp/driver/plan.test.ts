@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ADDRESS, BLOCK, cidr, desiredOf, ip } from '../../test/support/bgp-world.ts';
+import type { RibPath } from '../model/types.ts';
+import { descriptionOf, noteOf, shortHash } from './note.ts';
+import { globalDifferences, planPaths, planPeers } from './plan.ts';
+
+const DESIRED = desiredOf('n1');
+const PEER = [...DESIRED.peers.values()];
+const [TOR, N2] = PEER;
+
+test('globalDifferences() names each setting that differs', () => {
+  const actual = { asn: 64512, routerId: ADDRESS.n1, listenPort: 179, listenAddresses: [ADDRESS.n1] };
+  assert.deepEqual(globalDifferences(actual, DESIRED.global), []);
+  assert.deepEqual(globalDifferences({ ...actual, routerId: '192.0.2.1', listenPort: 1179 }, DESIRED.global), [
+    'Cannot change router id of a running gobgpd: is "192.0.2.1", expected "198.51.100.1"; restart it',
+    'Cannot change listening port of a running gobgpd: is "1179", expected "179"; restart it',
+  ]);
+  assert.equal(globalDifferences({ ...actual, listenAddresses: ['0.0.0.0', '::'] }, DESIRED.global).length, 1);
+});
+
+function rib(prefix: string, change: Partial<RibPath> = {}): RibPath {
+  const numbers = { asPathLength: 0, localPref: 100, med: 0, origin: 0 };
+  const flags = { local: true, stale: false, ebgp: false };
+  return {
+    prefix: cidr(prefix),
+    nextHop: ip(ADDRESS.n1),
+    asPath: [],
+    communities: [],
+    ...numbers,
+    ...flags,
+    ...change,
+  };
+}
+
+const PATHS = [
+  { name: 'a fresh table', given: [], add: [BLOCK.n1], remove: [] },
+  { name: 'all there', given: [rib(BLOCK.n1)], add: [], remove: [] },
+  { name: 'another next hop', given: [rib(BLOCK.n1, { nextHop: ip(ADDRESS.n2) })], add: [BLOCK.n1], remove: [] },
+  { name: 'other communities', given: [rib(BLOCK.n1, { communities: [1] })], add: [BLOCK.n1], remove: [] },
+  { name: 'one too many', given: [rib(BLOCK.n1), rib('10.244.9.0/24')], add: [], remove: ['10.244.9.0/24'] },
+  { name: 'a learned one is not ours', given: [rib(BLOCK.n2, { local: false })], add: [BLOCK.n1], remove: [] },
+];
+
+for (const { name, given, add, remove } of PATHS) {
+  test(`planPaths() ${name}`, () => {
+    const plan = planPaths(given, DESIRED.paths);
+    assert.deepEqual([plan.add.map(({ prefix }) => prefix), plan.remove.map(({ prefix }) => prefix)], [add, remove]);
+  });
+}
+
+test('planPeers() compares notes', () => {
+  assert.ok(TOR && N2);
+  const plan = (...actual: readonly (readonly [string, string])[]) => {
+    const { add, replace, remove, unchanged } = planPeers(
+      new Map(actual.map(([address, note]) => [ip(address), note])),
+      DESIRED.peers,
+      noteOf,
+    );
+    const addresses = (peers: typeof add) => peers.map(({ address }) => address);
+    return { add: addresses(add), replace: addresses(replace), remove, unchanged };
+  };
+  const [tor, n2] = [ADDRESS.tor, ADDRESS.n2];
+  assert.deepEqual(plan(), { add: [tor, n2], replace: [], remove: [], unchanged: 0 });
+  assert.deepEqual(plan([n2, noteOf(N2)]), { add: [tor], replace: [], remove: [], unchanged: 1 });
+  assert.deepEqual(plan([n2, noteOf({ ...N2, holdTimeSeconds: 9 })], [tor, noteOf(TOR)]), {
+    add: [],
+    replace: [n2],
+    remove: [],
+    unchanged: 1,
+  });
+  assert.deepEqual(plan(['192.0.2.1', ''], [n2, ''], [tor, noteOf(TOR)]), {
+    add: [],
+    replace: [n2],
+    remove: ['192.0.2.1'],
+    unchanged: 1,
+  });
+});
+
+test('noteOf() keeps the text for people and does not depend on the order of keys', () => {
+  assert.ok(TOR);
+  assert.match(noteOf(TOR), /^BGPPeer tor #[0-9a-f]{16}$/);
+  assert.equal(descriptionOf(noteOf(TOR)), 'BGPPeer tor');
+  assert.equal(descriptionOf('set by hand'), 'set by hand');
+  assert.equal(shortHash({ a: 1, b: { c: [1, 2], d: 'x' } }), shortHash({ b: { d: 'x', c: [1, 2] }, a: 1 }));
+  assert.notEqual(shortHash({ a: [1, 2] }), shortHash({ a: [2, 1] }));
+});
