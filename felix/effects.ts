@@ -46,15 +46,23 @@ export function createEffects(options: {
   const verifyMs = { nftables: VERIFY_MS.first as number, routes: VERIFY_MS.first as number };
 
   const firstPass = (): void => {
-    applyNodeSysctls();
-    model.drainNft('keep');
-    if (nft.holds(model.nftObjects())) log.info('nftables table adopted as it is');
-    else {
-      model.newGeneration();
-      replaceTable();
+    try {
+      applyNodeSysctls();
+      model.drainNft('keep');
+      if (nft.holds(model.nftObjects())) log.info('nftables table adopted as it is');
+      else {
+        model.newGeneration();
+        nft.replace(model.nftObjects());
+      }
+      for (const dst of routes.differing(model.routing.routes.entries())) model.routing.routes.markDirty(dst);
+      started = true;
+      nftFailure = undefined;
+    } catch (error) {
+      nftFailure = error instanceof Error ? error.message : String(error);
+      log.error({ err: error, retryMs: nftRetryMs }, 'first pass failed; what the kernel had stands');
+      timers.once('first-pass', nftRetryMs, pass);
+      nftRetryMs = Math.min(nftRetryMs * 2, RETRY_MS.most);
     }
-    for (const dst of routes.differing(model.routing.routes.entries())) model.routing.routes.markDirty(dst);
-    started = true;
   };
 
   const replaceTable = (): void => {
