@@ -9,8 +9,10 @@ import { joinRuns, type Totals } from './join-runs.ts';
 import { sweepTestNamespaces } from './sweep-test-namespaces.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-/** A file that takes longer than this hangs. */
-const FILE_TIMEOUT_MS = 240_000;
+/** A test that takes longer than this hangs. */
+const TEST_TIMEOUT_MS = 240_000;
+/** After this everything that still runs is ended and counts as failed: even a file that never yields, or is kept alive by what a failed test left. */
+const RUN_TIMEOUT_MS = 12 * 60_000;
 
 /** Adds `test [pattern…]`. */
 export function registerTest(program: Command): void {
@@ -29,9 +31,18 @@ async function runTests(patterns: readonly string[]): Promise<void> {
       `Cannot find tests "${patterns.join(' ')}": no path contains it, expected part of a path to *.test.ts`,
     );
   }
-  const stop = abortOnSignals();
+  const stop = stopSignal();
   sweepTestNamespaces();
-  const runs = [() => runFiles(shared, 2, stop), () => runFiles(alone, 1, stop)];
+  const runs = [
+    { files: shared, concurrency: 2 },
+    { files: alone, concurrency: 1 },
+  ]
+    .filter(({ files }) => files.length > 0)
+    .map(
+      ({ files, concurrency }) =>
+        () =>
+          runFiles(files, concurrency, stop),
+    );
   const report = spec();
   const end = report.pipe(process.stdout, { end: false });
   for await (const event of joinRuns(runs, (totals) => setExitCode(totals, stop))) {
@@ -48,15 +59,17 @@ function runFiles(files: readonly string[], concurrency: number, signal: AbortSi
     files: files.map((file) => resolve(ROOT, file)),
     cwd: ROOT,
     concurrency,
-    timeout: FILE_TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
+    // Not --test-force-exit: it cuts off results that were not sent yet.
     execArgv: ['--disable-warning=ExperimentalWarning'],
     signal,
   });
 }
 
-/** Interrupted runs still report and clean up. */
-function abortOnSignals(): AbortSignal {
+/** Runs that are interrupted or take too long still report and clean up. */
+function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  setTimeout(() => controller.abort(), RUN_TIMEOUT_MS).unref();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort());
   return controller.signal;
 }
