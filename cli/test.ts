@@ -44,13 +44,12 @@ async function runTests(patterns: readonly string[]): Promise<void> {
           runFiles(files, concurrency, stop),
     );
   const report = spec();
-  const end = report.pipe(process.stdout, { end: false });
+  report.pipe(process.stdout, { end: false });
   for await (const event of joinRuns(runs, (totals) => setExitCode(totals, stop))) {
     if (!report.write(event)) await new Promise((drained) => report.once('drain', drained));
   }
   report.end();
   await new Promise((ended) => report.once('end', ended));
-  end.write('');
   sweepTestNamespaces();
 }
 
