@@ -65,11 +65,10 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
     await doomed.doom([stale.index]);
   };
 
-  const create = ({ hostIfName, ifName, mtu }: WirePod, netnsFd: number): Link => {
-    createVeth(rtnl, { name: hostIfName, mac: HOST_MAC, mtu, peer: { name: ifName, netnsFd } });
-    const link = findLink(rtnl, { name: hostIfName });
-    if (link === undefined) throw new CniError(CNI_CODE.wiring, `Cannot find interface "${hostIfName}" just created`);
-    return link;
+  const linkNamed = (name: IfName): Link => {
+    const link = findLink(rtnl, { name });
+    if (link !== undefined) return link;
+    throw new CniError(CNI_CODE.wiring, `Cannot find interface "${name}": it is gone, expected the one just created`);
   };
 
   const wire = async (pod: WirePod): Promise<Wired> => {
@@ -78,8 +77,9 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
     const netnsFd = openNetns(netns);
     try {
       await using undo = createUndo((what, error) => log.error({ err: error, what, hostIfName }, 'cannot undo wiring'));
-      const host = create(pod, netnsFd);
-      undo.push('delete the veth', () => doomed.doom([host.index]));
+      createVeth(rtnl, { name: hostIfName, mac: HOST_MAC, mtu: pod.mtu, peer: { name: ifName, netnsFd } });
+      undo.push('delete the veth', () => doomed.doom([linkNamed(hostIfName).index]));
+      const host = linkNamed(hostIfName);
       applyHostSettings(hostIfName, familiesOf(ips));
       setLink(rtnl, host.index, { up: true, alias: handle });
       // Some hosts' link managers set a MAC of their own on new links.

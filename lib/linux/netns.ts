@@ -7,11 +7,14 @@ import koffi from 'koffi';
 import { KernelError } from './kernel-error.ts';
 
 const CLONE_NEWNET = 0x40000000; // include/uapi/linux/sched.h
+const NS_GET_NSTYPE = 0xb703; // include/uapi/linux/nsfs.h
 const NSFS_MAGIC = 0x6e736673; // include/uapi/linux/magic.h
 const OWN_NETNS = '/proc/thread-self/ns/net';
 
 // The running program itself is searched: it is linked with the C library of the machine, whichever that is.
-const setns = koffi.load(null).func('int setns(int fd, int nstype)');
+const libc = koffi.load(null);
+const setns = libc.func('int setns(int fd, int nstype)');
+const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
 
 let ownNetns: number | undefined;
 
@@ -44,7 +47,10 @@ export function openNetns(path: string): number {
   try {
     // Asked before opening, since opening a device or a pipe may block or have effects.
     if (statfsSync(path).type !== NSFS_MAGIC) throw new KernelError(op, osConstants.errno.EINVAL);
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (ioctl(fd, NS_GET_NSTYPE) === CLONE_NEWNET) return fd;
+    closeSync(fd);
+    throw new KernelError(op, osConstants.errno.EINVAL);
   } catch (error) {
     throw asKernelError(op, error);
   }
