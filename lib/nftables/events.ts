@@ -57,12 +57,14 @@ export function watchNftables(options: {
       if (reader(datagram) === 'foreign') report('foreign');
     });
     opened.on('truncatedMessage', () => report('overrun'));
-    // The poller takes an overrun for a broken socket and closes it.
+    // The poller takes an overrun for a broken socket and closes it after this call, during which nobody else may.
     opened.on('error', () => {
-      if (signal.aborted || socket !== opened) return;
-      close(opened);
-      subscribe();
-      report('overrun');
+      setImmediate(() => {
+        if (signal.aborted || socket !== opened) return;
+        close(opened);
+        subscribe();
+        report('overrun');
+      });
     });
     opened.addMembership(NFNLGRP_NFTABLES);
     socket = opened;
