@@ -76,10 +76,11 @@ export async function stopProcess(pid: number): Promise<void> {
   }
 }
 
-/** The last lines of a log, for the message of a program that did not come up. */
-export function logTail(path: string, lines = 5): string {
+/** The last line of a log that tells of a failure, for the message of a program that did not come up. */
+export function lastFailure(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    return lines.findLast((line) => /\b(Cannot|Error|error|fatal)\b/.test(line)) ?? lines.at(-1) ?? '';
   } catch {
     return '';
   }

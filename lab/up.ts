@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { waitFor } from '../lib/wait-for.ts';
 import { agentStatus, startAgent, startGobgpd, writeNodeFiles } from './agent.ts';
-import { logTail, startSupervised } from './daemon.ts';
+import { lastFailure, startSupervised } from './daemon.ts';
 import { down } from './down.ts';
 import { findExecutable } from './exec.ts';
 import { labNetns } from './netns.ts';
@@ -164,7 +164,7 @@ async function waitForAgents({ name: lab, nodes }: LabSpec, signal: AbortSignal)
         );
       } catch (cause) {
         signal.throwIfAborted();
-        const said = logTail(nodeFiles(lab, name).agent.log);
+        const said = lastFailure(nodeFiles(lab, name).agent.log);
         throw new Error(`Cannot start the agent of ${name}: not ready within 30 s; it said: ${said}`, { cause });
       }
     }),

@@ -118,7 +118,7 @@ export function createReconciler(spec: LabSpec, store: Store, log: Log): Reconci
       else pods.set(key, pod);
       // The status that a failure wrote comes back as a change, and must not cut the wait short.
       const isSame = before?.metadata.uid === pod?.metadata.uid && before?.spec.nodeName === pod?.spec.nodeName;
-      if (isSame && retries.has(key)) return;
+      if (isSame && (retries.has(key) || busy.has(key))) return;
       clearTimeout(retries.get(key)?.timer);
       retries.delete(key);
       kick(key);

@@ -5,7 +5,7 @@ import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '../../datastore/resources/pod.ts';
 import { waitFor } from '../../lib/wait-for.ts';
-import { logTail, startDetached } from '../daemon.ts';
+import { lastFailure, startDetached } from '../daemon.ts';
 import { addNetns, deleteNetns, netnsExists } from '../netns.ts';
 import { labFiles, NODE_EXECUTABLE, podFiles, podNetns, SOURCE_DIRECTORY } from '../paths.ts';
 import { killAll, processesIn, startTimeOf } from '../processes.ts';
@@ -109,7 +109,8 @@ async function startProcess(lab: string, sandbox: Sandbox, pod: Pod): Promise<Sa
   await waitFor(
     `the process of pod "${sandbox.pod}"`,
     () => {
-      if (!isAlive(running)) throw new Error(`Cannot start pod "${sandbox.pod}": its process ended: ${logTail(log)}`);
+      if (!isAlive(running))
+        throw new Error(`Cannot start pod "${sandbox.pod}": its process ended: ${lastFailure(log)}`);
       return existsSync(controlSocket);
     },
     { timeoutMs: 30_000, everyMs: 10 },
