@@ -55,7 +55,8 @@ export function verdict(world: World, packet: Packet): Judgement {
   if (ends === undefined) return both({ kind: 'deny', by: { kind: 'no-address' } });
   const port = packet.portName === undefined ? packet.port : namedPort(ends.to.pod, packet.portName, packet.protocol);
   if (packet.portName !== undefined && port === undefined) return both({ kind: 'deny', by: { kind: 'no-such-port' } });
-  if (ends.from.ip === ends.to.ip) return both({ kind: 'allow', by: { kind: 'loopback' } });
+  if (ends.from.ip === ends.to.ip && ends.from.pod === ends.to.pod)
+    return both({ kind: 'allow', by: { kind: 'loopback' } });
   const facts: Facts = { ...ends, protocol: packet.protocol, port };
   const egress = egressVerdict(world, facts);
   const ingress = ingressVerdict(world, facts);

@@ -1,0 +1,104 @@
+// Two of the three judges that must agree: the oracle, which reads the policies, and a packet walked over the rendered
+// table. (The third, the kernel, loads the same tables in its own test.)
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { parseIp } from '../../lib/ip.ts';
+import { unwrap } from '../../lib/result.ts';
+import { type PacketEnd, verdict, type World } from '../../policy/oracle.ts';
+import { podKey } from '../../policy/world.ts';
+import { labels, NAMESPACES, networkPolicy, podFacts } from './arbitraries.ts';
+import { cellsOf, readCyclonus } from './cyclonus.ts';
+import { createPipeline } from './pipeline.ts';
+import { RULE_ROWS } from './rule-rows.ts';
+import { packet } from './world-builder.ts';
+
+describe('rendered table, walked', () => {
+  for (const { name, given, expected } of RULE_ROWS) {
+    test(`rule ${name}`, () => {
+      const pipeline = createPipeline();
+      pipeline.show(given);
+      const judge = pipeline.judge();
+      for (const [text, fate] of Object.entries(expected)) {
+        assert.equal(judge(packet(text)).combined ? 'allow' : 'deny', fate, text);
+      }
+    });
+  }
+
+  const steps = readCyclonus();
+  if (steps === undefined) {
+    test('data folder absent', (t) => t.diagnostic('../shared/data/cyclonus is not there: its cases were not walked'));
+  } else {
+    test(`${steps.length} steps of the generated cases, one after the other on one table`, () => {
+      const pipeline = createPipeline();
+      for (const step of steps) {
+        pipeline.show(step.world);
+        const judge = pipeline.judge();
+        for (const { from, to, protocol, port, want } of cellsOf(step)) {
+          const got = judge(packet(`${from} > ${to} ${protocol}/${port}`));
+          const signs = {
+            combined: got.combined ? '.' : 'X',
+            ingress: got.ingress ? '.' : 'X',
+            egress: got.egress ? '.' : 'X',
+          };
+          assert.deepEqual(signs, want, `${step.name}: ${from} to ${to} ${protocol}/${port}`);
+        }
+      }
+    });
+  }
+
+  test('random worlds and packets: the same verdict as the oracle', () => {
+    fc.assert(
+      fc.property(world, fc.array(randomPacket, { minLength: 20, maxLength: 20 }), (given, packets) => {
+        const pipeline = createPipeline();
+        pipeline.show(given);
+        const judge = pipeline.judge();
+        for (const one of packets) {
+          const judgement = verdict(given, one);
+          const got = judge(one);
+          const want = {
+            egress: judgement.egress.kind === 'allow',
+            ingress: judgement.ingress.kind === 'allow',
+            combined: judgement.allowed,
+          };
+          assert.deepEqual(got, want, `${JSON.stringify(one)}: ${JSON.stringify(judgement)}`);
+        }
+      }),
+      { numRuns: Number(process.env['MARGAY_RUNS'] ?? 1000) },
+    );
+  });
+});
+
+const world: fc.Arbitrary<World> = fc.record({
+  namespaces: fc
+    .tuple(...NAMESPACES.map((name) => fc.tuple(fc.constant(name), fc.option(labels, { freq: 9, nil: undefined }))))
+    .map((pairs) => new Map(pairs.flatMap(([name, own]) => (own === undefined ? [] : [[name, own] as const])))),
+  pods: fc.uniqueArray(podFacts, { selector: ({ namespace, name }) => podKey(namespace, name), maxLength: 9 }),
+  policies: fc.uniqueArray(networkPolicy, {
+    selector: ({ metadata }) => `${metadata.namespace}/${metadata.name}`,
+    minLength: 1,
+    maxLength: 6,
+  }),
+});
+
+const end: fc.Arbitrary<PacketEnd> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: podFacts.map(({ namespace, name }): PacketEnd => ({ pod: podKey(namespace, name) })),
+  },
+  fc.constantFrom('203.0.113.9', '10.245.0.1', '2001:db8::9').map((text): PacketEnd => ({ ip: unwrap(parseIp(text)) })),
+);
+
+const randomPacket = fc
+  .record({
+    from: end,
+    to: end,
+    service: fc.constantFrom(
+      { protocol: 'icmp' as const },
+      ...(['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
+        [79, 80, 81, 82, 83].map((port) => ({ protocol, port })),
+      ),
+    ),
+    family: fc.constantFrom(4 as const, 6 as const),
+  })
+  .map(({ service, ...rest }) => ({ ...rest, ...service }));
