@@ -1,0 +1,151 @@
+// Which columns `get` prints for each kind: those of kubectl for Kubernetes' kinds, the like for the others.
+import type { BgpPeer } from '../datastore/resources/bgp-peer.ts';
+import type { Kind, ResourceOf } from '../datastore/resources/index.ts';
+import { blockSizeOf } from '../datastore/resources/ip-pool.ts';
+import type { LabelSelector } from '../datastore/resources/metadata.ts';
+import type { Node } from '../datastore/resources/node.ts';
+import type { Pod } from '../datastore/resources/pod.ts';
+
+/** A column between NAME and AGE, or after AGE, there perhaps only with `-o wide`. */
+export type Column<R> = {
+  readonly title: string;
+  readonly place?: 'after-age' | 'wide';
+  readonly cell: (resource: R) => string;
+};
+
+type Columns = { readonly [K in Kind]: readonly Column<ResourceOf<K>>[] };
+
+const NONE = '<none>';
+
+const COLUMNS: Columns = {
+  Namespace: [{ title: 'STATUS', cell: (namespace) => textAt(namespace, 'status', 'phase') ?? 'Active' }],
+  Node: [
+    { title: 'STATUS', cell: nodeStatus },
+    { title: 'ROLES', cell: nodeRoles },
+    {
+      title: 'VERSION',
+      place: 'after-age',
+      cell: (node) => textAt(node, 'status', 'nodeInfo', 'kubeletVersion') ?? NONE,
+    },
+    { title: 'INTERNAL-IP', place: 'wide', cell: (node) => addressesOf(node, 'InternalIP') },
+    { title: 'EXTERNAL-IP', place: 'wide', cell: (node) => addressesOf(node, 'ExternalIP') },
+  ],
+  Pod: [
+    { title: 'READY', cell: readyOf },
+    { title: 'STATUS', cell: podStatus },
+    { title: 'RESTARTS', cell: restartsOf },
+    { title: 'IP', place: 'wide', cell: (pod) => pod.status?.podIP ?? NONE },
+    { title: 'NODE', place: 'wide', cell: (pod) => pod.spec.nodeName ?? NONE },
+    { title: 'NOMINATED NODE', place: 'wide', cell: (pod) => textAt(pod, 'status', 'nominatedNodeName') ?? NONE },
+    { title: 'READINESS GATES', place: 'wide', cell: () => NONE },
+  ],
+  NetworkPolicy: [{ title: 'POD-SELECTOR', cell: ({ spec }) => printSelector(spec.podSelector) }],
+  IPPool: [
+    { title: 'CIDR', cell: ({ spec }) => spec.cidr },
+    { title: 'BLOCKSIZE', cell: (pool) => String(blockSizeOf(pool)) },
+    { title: 'NAT', cell: ({ spec }) => String(spec.natOutgoing ?? false) },
+    { title: 'DISABLED', cell: ({ spec }) => String(spec.disabled ?? false) },
+    { title: 'SELECTOR', place: 'wide', cell: ({ spec }) => spec.nodeSelector ?? 'all()' },
+  ],
+  IPBlock: [
+    { title: 'CIDR', cell: ({ spec }) => spec.cidr },
+    { title: 'NODE', cell: ({ spec }) => spec.node },
+    { title: 'POOL', cell: ({ spec }) => spec.pool },
+  ],
+  BGPConfiguration: [
+    { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber ?? 64512) },
+    { title: 'MESH', cell: ({ spec }) => String(spec.nodeToNodeMeshEnabled ?? true) },
+    { title: 'PORT', cell: ({ spec }) => String(spec.listenPort ?? 179) },
+  ],
+  BGPPeer: [
+    { title: 'PEERIP', cell: ({ spec }) => spec.peerIP },
+    { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber) },
+    { title: 'NODES', cell: peerNodes },
+  ],
+};
+
+/** Columns of a kind, for objects of this kind. */
+export const columnsOf = <K extends Kind>(kind: K): readonly Column<ResourceOf<K>>[] => COLUMNS[kind];
+
+/** A LabelSelector in kubectl's short form: `app=web,tier in (a,b),!old`. */
+export function printSelector({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const equal = Object.entries(matchLabels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`);
+  const others = matchExpressions.map((expression) => {
+    switch (expression.operator) {
+      case 'In':
+        return `${expression.key} in (${expression.values.join(',')})`;
+      case 'NotIn':
+        return `${expression.key} notin (${expression.values.join(',')})`;
+      case 'Exists':
+        return expression.key;
+      case 'DoesNotExist':
+        return `!${expression.key}`;
+      default:
+        return expression satisfies never;
+    }
+  });
+  return [...equal, ...others].join(',') || NONE;
+}
+
+function nodeStatus(node: Node): string {
+  const ready = listAt(node, 'status', 'conditions').find((condition) => textAt(condition, 'type') === 'Ready');
+  const status = textAt(ready, 'status');
+  const word = status === 'True' ? 'Ready' : status === 'False' ? 'NotReady' : 'Unknown';
+  return node.spec?.['unschedulable'] === true ? `${word},SchedulingDisabled` : word;
+}
+
+function nodeRoles(node: Node): string {
+  const prefix = 'node-role.kubernetes.io/';
+  const labels = Object.keys(node.metadata.labels ?? {}).filter((key) => key.startsWith(prefix));
+  const roles = labels.map((key) => key.slice(prefix.length));
+  return roles.sort().join(',') || NONE;
+}
+
+function addressesOf(node: Node, type: string): string {
+  const addresses = (node.status?.addresses ?? []).filter((address) => address.type === type);
+  return addresses.map(({ address }) => address).join(',') || NONE;
+}
+
+function readyOf(pod: Pod): string {
+  const statuses = listAt(pod, 'status', 'containerStatuses');
+  const ready = statuses.filter((status) => valueAt(status, 'ready') === true).length;
+  return `${ready}/${Math.max(pod.spec.containers?.length ?? 0, statuses.length)}`;
+}
+
+function podStatus(pod: Pod): string {
+  if (pod.metadata.deletionTimestamp !== undefined) return 'Terminating';
+  const waiting = listAt(pod, 'status', 'containerStatuses')
+    .map((status) => textAt(status, 'state', 'waiting', 'reason'))
+    .find((reason) => reason !== undefined);
+  return waiting ?? textAt(pod, 'status', 'reason') ?? pod.status?.phase ?? 'Pending';
+}
+
+function restartsOf(pod: Pod): string {
+  const counts = listAt(pod, 'status', 'containerStatuses').map((status) =>
+    Number(valueAt(status, 'restartCount') ?? 0),
+  );
+  return String(counts.reduce((sum, count) => sum + count, 0));
+}
+
+function peerNodes({ spec }: BgpPeer): string {
+  return spec.node ?? spec.nodeSelector ?? 'all()';
+}
+
+function valueAt(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, step) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, step) : undefined),
+    value,
+  );
+}
+
+function textAt(value: unknown, ...path: readonly string[]): string | undefined {
+  const found = valueAt(value, ...path);
+  return typeof found === 'string' && found !== '' ? found : undefined;
+}
+
+function listAt(value: unknown, ...path: readonly string[]): readonly unknown[] {
+  const found = valueAt(value, ...path);
+  return Array.isArray(found) ? found : [];
+}
