@@ -20,6 +20,8 @@ export type NetlinkSocket = {
    * @throws KernelError `ENOBUFS` when the kernel dropped answers
    */
   readonly receive: (wait: 'wait' | 'poll') => Uint8Array | undefined;
+  /** Subscribes to a multicast group of the family. @throws KernelError */
+  readonly join: (group: number) => void;
   readonly close: () => void;
 };
 
@@ -31,6 +33,7 @@ const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SO_RCVTIMEO = 20;
 const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const MSG_DONTWAIT = 0x40;
@@ -45,20 +48,26 @@ const FIRST_SEND_BYTES = 1 << 20;
 /** The kernel fills dump datagrams up to the reader's buffer, at most 32 KiB (netlink_dump() in af_netlink.c). */
 const DATAGRAM_BYTES = 256 * 1024;
 
-/** @throws KernelError */
-export function openNetlinkSocket(protocol: number): NetlinkSocket {
+/**
+ * `receiveBytes` is how much may be queued before the kernel drops.
+ * @throws KernelError
+ */
+export function openNetlinkSocket(
+  protocol: number,
+  { receiveBytes = RECEIVE_BYTES }: { readonly receiveBytes?: number } = {},
+): NetlinkSocket {
   const libc = loadLibc();
   const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw new KernelError('open a netlink socket', koffi.errno());
   try {
-    return connect(libc, fd);
+    return connect(libc, fd, receiveBytes);
   } catch (error) {
     libc.close(fd);
     throw error;
   }
 }
 
-function connect(libc: Libc, fd: number): NetlinkSocket {
+function connect(libc: Libc, fd: number, receiveBytes: number): NetlinkSocket {
   const check = (op: string, result: number): number => {
     if (result < 0) throw new KernelError(op, koffi.errno());
     return result;
@@ -68,7 +77,7 @@ function connect(libc: Libc, fd: number): NetlinkSocket {
   };
   let sendBytes = FIRST_SEND_BYTES;
   option(SOL_SOCKET, SO_SNDBUFFORCE, int32(sendBytes));
-  option(SOL_SOCKET, SO_RCVBUFFORCE, int32(RECEIVE_BYTES));
+  option(SOL_SOCKET, SO_RCVBUFFORCE, int32(receiveBytes));
   option(SOL_SOCKET, SO_RCVTIMEO, timeval(RECEIVE_TIMEOUT_SECONDS));
   option(SOL_NETLINK, NETLINK_CAP_ACK, int32(1));
   option(SOL_NETLINK, NETLINK_EXT_ACK, int32(1));
@@ -101,6 +110,7 @@ function connect(libc: Libc, fd: number): NetlinkSocket {
         if (koffi.errno() !== EINTR) throw new KernelError('receive from netlink', koffi.errno());
       }
     },
+    join: (group) => option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int32(group)),
     close: () => {
       if (open) libc.close(fd);
       open = false;

@@ -3,13 +3,16 @@ import { type TestContext, test } from 'node:test';
 import { type TestNetns, testNetns } from '../../test/support/netns.ts';
 import { inNetns } from '../linux/netns.ts';
 import { waitFor } from '../wait-for.ts';
-import type { SetName, TableName } from './ast.ts';
+import type { SetName } from './ast.ts';
 import { type NftEvent, watchNftables } from './events.ts';
 import { type Nftables, openNftables } from './nfnetlink.ts';
 import { planReplacement } from './plan.ts';
 import { rulesetOf, TABLE } from './testing/arbitrary.ts';
 
-async function bench(t: TestContext): Promise<{ ns: TestNetns; nft: Nftables; events: NftEvent[] }> {
+async function bench(
+  t: TestContext,
+  receiveBytes?: number,
+): Promise<{ ns: TestNetns; nft: Nftables; events: NftEvent[] }> {
   const ns = await testNetns(t, 'ev');
   const nft = inNetns(ns.path, openNftables);
   t.after(nft.close);
@@ -22,6 +25,7 @@ async function bench(t: TestContext): Promise<{ ns: TestNetns; nft: Nftables; ev
       portId: nft.portId,
       onChange: (event) => events.push(event),
       signal: abort.signal,
+      ...(receiveBytes === undefined ? {} : { receiveBytes }),
     }),
   );
   return { ns, nft, events };
@@ -43,17 +47,11 @@ test('watchNftables() hears another process touch our table, not ourselves and n
 });
 
 test('watchNftables() reports lost messages and goes on', async (t) => {
-  const { ns, nft, events } = await bench(t);
-  const elements = Array.from({ length: 30_000 }, (_, i) => ({
-    kind: 'element' as const,
-    set: SET.name,
-    key: [`10.0.${i >> 8}.${i & 255}` as never],
-  }));
+  const { ns, nft, events } = await bench(t, 4096);
   // The loop does not turn during commits, so that more is announced than the socket holds.
-  for (let round = 0; round < 3; round++) nft.commit(planReplacement(rulesetOf([SET, ...elements])));
+  for (let round = 0; round < 200; round++) nft.commit(planReplacement(rulesetOf([SET])));
   await waitFor('the overrun', () => events.some(({ kind }) => kind === 'overrun'), { timeoutMs: 20_000 });
   events.length = 0;
   await ns.exec('nft', 'delete', 'table', 'inet', TABLE.name);
   await waitFor('the foreign deletion', () => events.some(({ kind }) => kind === 'foreign'), { timeoutMs: 20_000 });
-  assert.equal(nft.dump(TABLE.name as TableName), undefined);
 });
