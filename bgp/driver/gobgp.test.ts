@@ -55,7 +55,14 @@ test('a mesh of two nodes and a router above them, through real gobgpds', async 
   });
 
   await t.test('the router hears each block from its owner alone', async () => {
-    const paths = (await tor.gobgp.rib()).filter(({ local }) => !local);
+    const paths = await waitFor(
+      'both blocks',
+      async () => {
+        const learned = (await tor.gobgp.rib()).filter(({ local }) => !local);
+        return learned.length >= 2 && learned.sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
+      },
+      WAIT,
+    );
     assert.deepEqual(
       paths.map(({ prefix, from, nextHop, asPath, ebgp }) => ({ prefix, from, nextHop, asPath, ebgp })),
       (['n1', 'n2'] as const).map((node) => ({
@@ -179,14 +186,14 @@ test('a mesh of two nodes and a router above them, through real gobgpds', async 
   });
 });
 
-test('IPv6 blocks travel over the IPv4 session, with the IPv6 address of the node as next hop', async (t) => {
+test('nodes of two ASes exchange IPv4 and IPv6 blocks over one session, each with the address of its node', async (t) => {
   const { n1: r1, n2: r2 } = await bgpSegment(t, { n1: ADDRESS.n1, n2: ADDRESS.n2 });
   const [n1, n2] = [startSpeaker(t, r1), startSpeaker(t, r2)];
   const six = { n1: cidr('fd00:10:244::100/120'), n2: cidr('fd00:10:244::200/120') };
   const at = (address: string) => ({ 'projectcalico.org/IPv6Address': `${address}/64` });
   const nodes = [
     nodeObject('n1', ADDRESS.n1, at('fd00:10:245::1')),
-    nodeObject('n2', ADDRESS.n2, at('fd00:10:245::2')),
+    nodeObject('n2', ADDRESS.n2, { ...at('fd00:10:245::2'), 'projectcalico.org/ASNumber': '64513' }),
   ];
   for (const [speaker, node] of [[n1, 'n1'] as const, [n2, 'n2'] as const]) {
     await speaker.seen('up');
@@ -196,6 +203,22 @@ test('IPv6 blocks travel over the IPv4 session, with the IPv6 address of the nod
   }
   await learns(n1, { [BLOCK.n2]: [ADDRESS.n2], [six.n2]: ['fd00:10:245::2'] });
   await learns(n2, { [BLOCK.n1]: [ADDRESS.n1], [six.n1]: ['fd00:10:245::1'] });
+  const learnedPaths = (await n1.gobgp.rib()).filter(({ local }) => !local);
+  assert.deepEqual(
+    learnedPaths.map(({ ebgp, asPath, asPathLength }) => ({ ebgp, asPath, asPathLength })),
+    Array(2).fill({ ebgp: true, asPath: [64513], asPathLength: 1 }),
+  );
+});
+
+test('an address that gobgpd cannot listen on is named; apply() works once it is there', async (t) => {
+  const { n1: router } = await bgpSegment(t, { n1: '198.51.100.9' });
+  const { gobgp, seen } = startSpeaker(t, router);
+  await seen('up');
+  const report = await gobgp.apply(desiredOf('n1'), NEVER);
+  assert.equal(report.outcome, 'incomplete');
+  assert.match(report.problems.join(), /^Cannot call gobgpd "StartBgp": .*198\.51\.100\.1:179.*cannot assign/);
+  await router.netns.exec('ip', 'address', 'add', `${ADDRESS.n1}/24`, 'dev', 'eth0');
+  assert.deepEqual((await gobgp.apply(desiredOf('n1'), NEVER)).problems, []);
 });
 
 test('apply() and rib() end when they are told to', async (t) => {

@@ -37,6 +37,8 @@ export function desiredPeer(
     // Between nodes exactly one side dials: two connections that cross are both closed by gobgpd, and the next attempt
     // is 10 s away. Any other router may dial us, and often does so sooner than gobgpd would.
     connect: isNode === 'node' && compareIp(own.address, address) > 0 ? 'passive' : 'active',
+    // Nodes of two racks have routers between them, and may have AS numbers of their own.
+    distance: isNode === 'node' ? 'routed' : 'adjacent',
     ...TIMERS,
     holdTimeSeconds: keepaliveSeconds * 3,
     keepaliveSeconds,

@@ -29,6 +29,8 @@ export type DesiredPeer = {
   readonly localAddress: Ip;
   /** Whether we dial, or only wait for the peer to dial. */
   readonly connect: 'active' | 'passive';
+  /** How far away an eBGP peer may be: on the same link (TTL 1), or anywhere. */
+  readonly distance: 'adjacent' | 'routed';
   readonly holdTimeSeconds: number;
   readonly keepaliveSeconds: number;
   readonly connectRetrySeconds: number;

@@ -78,6 +78,7 @@ test('addPeer says passive, port, timers, restart and families; listPeer reads i
   assert.ok(peer);
   const sent = m.peerEnvelope.decode(v3.addPeer.encode({ peer, note: 'mesh n1 #0' })).peer;
   assert.deepEqual(sent?.transport, { localAddress: ADDRESS.n2, passiveMode: true, remotePort: 179 });
+  assert.deepEqual(sent?.ebgpMultihop, { enabled: true, ttl: 255 });
   assert.deepEqual(sent?.timers?.config, { connectRetry: 5, holdTime: 90, keepaliveInterval: 30 });
   const restart = { enabled: true, restartTime: 120, deferralTime: 15, notificationEnabled: true };
   assert.deepEqual(sent?.gracefulRestart, restart);

@@ -62,6 +62,7 @@ const afiSafi = message({
 
 export const peer = message({
   conf: nested(2, message({ description: string(2), neighborAddress: string(4), peerAsn: uint(5) })),
+  ebgpMultihop: nested(3, message({ enabled: bool(1), ttl: uint(2) })),
   state: nested(5, message({ peerAsn: uint(6), sessionState: uint(13), flaps: uint(17) })),
   timers: nested(
     6,
