@@ -1,4 +1,5 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
+import { setImmediate } from 'node:timers/promises';
 import type { AssignOutcome } from '../ipam/ipam.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { createUndo } from '../lib/undo.ts';
@@ -35,6 +36,8 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   await applied(() => endpoints.attach(attachment), attachment);
   ipam.markAttached(handle, { mac });
 
+  // One turn of the event loop, so that a caller that has gone is known to have gone.
+  await setImmediate();
   if (signal.aborted) throw abandoned(request);
   undo.commit();
   const { dns } = config;

@@ -48,6 +48,8 @@ function serve(socket: Socket, handle: CniHandler, log: Log): void {
   };
   socket.setTimeout(FRAME_TIMEOUT_MS, () => socket.destroy());
   socket.on('error', (error) => log.debug({ err: error }, 'CNI connection failed'));
+  // The executable never ends its side while it waits.
+  socket.on('end', () => gone.abort());
   socket.on('close', () => gone.abort());
   socket.on('data', (chunk: Buffer) => {
     if (started) return socket.destroy();
