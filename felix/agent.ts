@@ -24,7 +24,6 @@ import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
 import type { Route } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
-import type { TableName } from '../lib/nftables/ast.ts';
 import { watchNftables } from '../lib/nftables/events.ts';
 import { openNftables } from '../lib/nftables/nfnetlink.ts';
 import { untilDone } from '../lib/until-done.ts';
@@ -43,12 +42,11 @@ import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
 import { podMtu } from './pod-mtu.ts';
 import { FIRST_GENERATION, generationOf } from './render/policy/generation.ts';
+import { POLICY_TABLE } from './render/policy/names.ts';
 import { endpointRules, statusView } from './views.ts';
 
 /** Time between two whole readings of the kernel, in milliseconds, besides those that events ask for. */
 const FULL_VERIFY_MS = 75_000;
-
-const TABLE = { name: 'margay' as TableName, flags: [] } as const;
 
 /** Runs until `signal` aborts; nothing in the kernel is removed then. @throws Error when it cannot start */
 export async function runAgent(config: Config, log: Log, signal: AbortSignal): Promise<void> {
@@ -57,7 +55,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const store = openEmbeddedStore({ path: config.datastore.path, missing: 'refuse' });
   const rtnl = openRtnl();
   const nft = openNftables();
-  const nftDriver = createNftDriver(nft, TABLE, log);
+  const nftDriver = createNftDriver(nft, POLICY_TABLE, log);
   const routeDriver = createRouteDriver(rtnl);
 
   const kernelTable = nftDriver.read();
@@ -196,7 +194,7 @@ function watchKernel(options: {
   };
   const onError = (error: Error): void => log.error({ err: error }, 'kernel route events lost');
   monitorRoutes({ onEvents, onError, ownPorts: () => new Set([rtnl.portId]), signal });
-  watchNftables({ table: TABLE.name, onChange: () => effects.verifySoon('nftables'), signal });
+  watchNftables({ table: POLICY_TABLE.name, onChange: () => effects.verifySoon('nftables'), signal });
   const timer = setInterval(() => {
     effects.verifySoon('routes');
     effects.verifySoon('nftables');

@@ -1,8 +1,9 @@
 // What the control socket shows: the agent's state as plain JSON, and the rules of one endpoint as nft text.
 import type { NftKey, NftObject } from '../lib/nftables/ast.ts';
-import { printObject } from '../lib/nftables/print.ts';
+import { printRuleset } from '../lib/nftables/print.ts';
 import type { Effects } from './effects.ts';
 import type { Model } from './model/model.ts';
+import { POLICY_TABLE } from './render/policy/names.ts';
 
 /** The document of `GET /v1/status`. */
 export function statusView(options: {
@@ -63,10 +64,12 @@ export function statusView(options: {
 export function endpointRules(model: Model, namespace: string, pod: string): string | undefined {
   const endpoint = model.endpoints().find((each) => each.namespace === namespace && each.pod === pod);
   if (endpoint === undefined) return undefined;
-  const objects: ReadonlyMap<NftKey, NftObject> = model.nftObjects();
-  const printed = model.explainEndpoint(endpoint).flatMap((key) => {
+  const objects = model.nftObjects();
+  const concerned = new Map<NftKey, NftObject>();
+  for (const key of model.explainEndpoint(endpoint)) {
     const object = objects.get(key);
-    return object === undefined ? [] : [printObject(object)];
-  });
-  return `# ${namespace}/${pod}: interface ${endpoint.ifName}, addresses ${endpoint.ips.join(' ')}\n${printed.join('\n')}\n`;
+    if (object !== undefined) concerned.set(key, object);
+  }
+  const about = `# ${namespace}/${pod}: interface ${endpoint.ifName}, addresses ${endpoint.ips.join(' ')}`;
+  return `${about}\n${printRuleset({ table: POLICY_TABLE, objects: concerned })}`;
 }
