@@ -39,8 +39,9 @@ stop() {
   if [ -n "$child" ] && kill -TERM "$child" 2>/dev/null; then
     # One that hangs does not keep the node from stopping.
     tries=0
-    while is_ours "$child" && [ $tries -lt 3 ]; do
-      sleep 1
+    while is_ours "$child" && [ $tries -lt 30 ]; do
+      # POSIX has whole seconds only.
+      sleep 0.1 2>/dev/null || sleep 1
       tries=$((tries + 1))
     done
     is_ours "$child" && kill -KILL "$child" 2>/dev/null
