@@ -16,8 +16,8 @@ const DENY_MS = 300;
 const RETRY_MS = 3000;
 
 export type MatrixOptions = {
-  /** `PORT/PROTOCOL` in lower case: this port of every pod instead of the declared ones. */
-  readonly port?: string | undefined;
+  /** This port of every pod instead of the declared ones. */
+  readonly port?: Pick<Cell, 'port' | 'protocol'> | undefined;
 };
 
 /** A planned cell: everything but what is observed. */
@@ -99,8 +99,5 @@ function planCell(world: World, cell: Omit<Plan, 'expected'>): Plan {
   return { ...cell, expected: expectedOutcome(world, cell) };
 }
 
-function portsOf(pod: Pod, only: string | undefined): readonly Pick<Cell, 'port' | 'protocol'>[] {
-  if (only === undefined) return declaredPorts(pod);
-  const [port, protocol] = only.split('/');
-  return [{ port: Number(port), protocol: protocol === 'udp' ? 'UDP' : 'TCP' }];
-}
+const portsOf = (pod: Pod, only: MatrixOptions['port']): readonly Pick<Cell, 'port' | 'protocol'>[] =>
+  only === undefined ? declaredPorts(pod) : [only];

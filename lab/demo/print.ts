@@ -5,12 +5,7 @@ import type { DemoReport, DemoStep } from './report.ts';
 export function printStep({ name, applyToEffectMs, cells, outside }: DemoStep): string {
   const effect = applyToEffectMs === null ? 'never took effect' : `apply to effect ${applyToEffectMs.toFixed(1)} ms`;
   const title = name === 'none' ? 'Step none: no policies' : `Step ${name}: ${effect}`;
-  return [
-    '',
-    title,
-    printCells(cells),
-    ...(outside.length === 0 ? [] : ['  from outside of the cluster', printCells(outside)]),
-  ].join('\n');
+  return ['', `${title} (. allowed, X denied, ! not as expected)`, printCells([...cells, ...outside])].join('\n');
 }
 
 export function printReport(report: DemoReport): string {

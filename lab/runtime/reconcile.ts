@@ -18,8 +18,8 @@ export type Reconciler = {
   readonly checkProcesses: () => void;
 };
 
-/** Pods that are worked on at once: more would only make each slower on a small machine. */
-const PARALLEL = 3;
+/** Pods that are worked on at once; the steps have lanes of their own. */
+const PARALLEL = 32;
 const RETRY_MS = { first: 500, last: 8000 };
 
 export function createReconciler(spec: LabSpec, store: Store, log: Log): Reconciler {

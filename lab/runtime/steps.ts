@@ -10,7 +10,13 @@ import { addNetns, deleteNetns, netnsExists } from '../netns.ts';
 import { labFiles, NODE_EXECUTABLE, podFiles, podNetns, SOURCE_DIRECTORY } from '../paths.ts';
 import { killAll, processesIn, startTimeOf } from '../processes.ts';
 import { callCni } from './cni.ts';
+import { createLane } from './lane.ts';
 import { isAlive, removeSandbox, type Sandbox, writeSandbox } from './sandbox.ts';
+
+// CNI calls come first and one after the other, as what they take is measured; processes are started when no call is
+// left, a few at a time, because starting one keeps a processor busy.
+const calls = createLane(1);
+const starts = createLane(3);
 
 /** A new sandbox, recorded before anything of it exists. */
 export function newSandbox(lab: string, pod: Pod, node: string): Sandbox {
@@ -37,11 +43,13 @@ export function newSandbox(lab: string, pod: Pod, node: string): Sandbox {
 export async function bringUp(lab: string, given: Sandbox, pod: Pod, on: (sandbox: Sandbox) => void): Promise<Sandbox> {
   let sandbox = given;
   if (sandbox.stage === 'made') {
-    sandbox = await wire(lab, sandbox);
+    sandbox = await calls.run(() => wire(lab, given));
     on(sandbox);
   }
   if (sandbox.stage === 'running' && isAlive(sandbox)) return sandbox;
-  sandbox = await startProcess(lab, sandbox, pod);
+  const wired = sandbox;
+  await calls.idle();
+  sandbox = await starts.run(() => startProcess(lab, wired, pod));
   on(sandbox);
   return sandbox;
 }
@@ -52,7 +60,7 @@ export async function bringUp(lab: string, given: Sandbox, pod: Pod, on: (sandbo
  */
 export async function takeDown(lab: string, sandbox: Sandbox): Promise<void> {
   await killAll(() => processesIn([sandbox.netns]));
-  const outcome = await callCni(lab, 'DEL', sandbox);
+  const outcome = await calls.run(() => callCni(lab, 'DEL', sandbox));
   if (outcome.kind === 'failed') throw new Error(`Cannot remove the network of "${sandbox.pod}": ${outcome.message}`);
   recordTiming(lab, 'del', sandbox, outcome.ms);
   await deleteNetns(lab, [sandbox.netns]);
