@@ -73,8 +73,9 @@ function requirementOf(expression: NonNullable<LabelSelector['matchExpressions']
 
 const canonicalValues = (values: readonly string[]): readonly string[] => [...new Set(values)].sort();
 
-// Keys and values of labels hold neither blanks, commas nor parentheses, so the text is unambiguous without quotes.
+// Keys and values of labels hold neither blanks nor quotes, so the text is unambiguous; the empty value is one too.
 function requirementText(requirement: Requirement): string {
   const { operator, key } = requirement;
-  return 'values' in requirement ? `${key} ${operator} (${requirement.values.join(' ')})` : `${key} ${operator}`;
+  if (!('values' in requirement)) return `${key} ${operator}`;
+  return `${key} ${operator} (${requirement.values.map((value) => `"${value}"`).join(' ')})`;
 }

@@ -27,6 +27,9 @@ type Condition = Omit<Match, 'ref' | 'action'>;
 
 const FAMILIES: readonly Family[] = [4, 6];
 
+/** In the order of their numbers, which is the order in which the kernel lists them. */
+const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
+
 function lowerRule(rule: Rule, subject: PodScope, refer: Refer): readonly Match[] {
   const { action, peers } = closed(rule);
   const ports = portConditions(rule.ports);
@@ -78,10 +81,10 @@ function cidrConditions(peers: readonly Peer[], refer: Refer): readonly Conditio
 
 function portConditions(ports: Rule['ports']): readonly Condition[] {
   if (ports === 'any') return [{}];
-  const whole = new Set(ports.flatMap((port) => (port.kind === 'protocol' ? [port.protocol] : [])));
-  const conditions: Condition[] = whole.size > 0 ? [{ protocols: [...whole].sort() }] : [];
-  for (const protocol of ['sctp', 'tcp', 'udp'] as const) {
-    const ranges = whole.has(protocol) ? [] : rangesOf(ports, protocol);
+  const whole = PROTOCOLS.filter((one) => ports.some(({ kind, protocol }) => kind === 'protocol' && protocol === one));
+  const conditions: Condition[] = whole.length > 0 ? [{ protocols: whole }] : [];
+  for (const protocol of PROTOCOLS) {
+    const ranges = whole.includes(protocol) ? [] : rangesOf(ports, protocol);
     if (ranges.length > 0) conditions.push({ ports: { protocol, ranges } });
   }
   return conditions;
