@@ -147,10 +147,20 @@ export function encodeScalar(type: ValueType, scalar: Scalar): Uint8Array {
 
 /** As `ipToBytes`, which is slow for the hundred thousand IPv4 addresses that a set may have. */
 function addressBytes(text: string): Uint8Array {
-  const parts = text.split('.');
-  if (parts.length !== 4) return text.includes(':') ? ipToBytes(text as Ip) : new Uint8Array();
-  return Uint8Array.from(parts, Number);
+  if (text.includes(':')) return ipToBytes(text as Ip);
+  const bytes = new Uint8Array(4);
+  let field = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit === DOT) field++;
+    else if (digit < 0 || digit > 9) return new Uint8Array();
+    else bytes[field] = (bytes[field] ?? 0) * 10 + digit;
+  }
+  return field === 3 ? bytes : new Uint8Array();
 }
+
+const ZERO = 48;
+const DOT = -2;
 
 /** The number behind a word or number. @throws Error when it is neither or does not fit */
 export function scalarNumber(type: ValueType, scalar: Scalar): number {

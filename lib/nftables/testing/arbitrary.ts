@@ -23,6 +23,8 @@ import {
   type TableName,
   type Verdict,
 } from '../ast.ts';
+import { provenBy } from '../encode/rule.ts';
+import { operandProtocols } from '../operands.ts';
 import { canonicalRule } from '../print-rule.ts';
 
 export const TABLE: Table = { name: 'margay-test' as TableName, flags: [] };
@@ -165,18 +167,27 @@ function rules(world: World, place: 'base' | 'regular'): fc.Arbitrary<readonly R
 
 const subject = (statement: Statement): string => JSON.stringify('left' in statement ? statement.left : statement.kind);
 
-/** nft(8) refuses fields of two protocols in a rule: the first decides. */
+/** nft(8) refuses fields of two protocols in a rule: what the statements before it say decides. */
 function consistent(conditions: readonly Statement[]): readonly Statement[] {
-  const layer = (pattern: RegExp) => (statement: Statement) => pattern.exec(JSON.stringify(statement))?.[0];
-  const network = conditions.map(layer(/"ip6? |"icmp|"icmpv6|nfproto/)).find((found) => found !== undefined);
-  const transport = conditions.map(layer(/"(tcp|udp|sctp) |"icmp|l4proto|"th /)).find((found) => found !== undefined);
+  const known = new Map<string, number | 'other'>();
   return conditions.filter((statement) => {
-    const own = [
-      layer(/"ip6? |"icmp|"icmpv6|nfproto/)(statement),
-      layer(/"(tcp|udp|sctp) |"icmp|l4proto|"th /)(statement),
-    ];
-    return (own[0] ?? network) === network && (own[1] ?? transport) === transport;
+    const said = protocolsOf(statement);
+    if (said.some(([layer, value]) => (known.get(layer) ?? value) !== value)) return false;
+    for (const [layer, value] of said) known.set(layer, value);
+    return true;
   });
+}
+
+function protocolsOf(statement: Statement): readonly (readonly [string, number | 'other'])[] {
+  if (statement.kind === 'lookup' || statement.kind === 'vmap') {
+    return statement.key.flatMap((operand) => Object.entries(operandProtocols(operand)));
+  }
+  if (statement.kind !== 'match') return [];
+  const { left } = statement;
+  if (left.kind === 'payload') return Object.entries(operandProtocols(left));
+  if (left.kind !== 'meta' || (left.key !== 'l4proto' && left.key !== 'nfproto')) return [];
+  const proven = Object.entries(provenBy(statement));
+  return proven.length === 0 ? [[left.key, 'other']] : proven;
 }
 
 const payload = (field: Extract<Operand, { kind: 'payload' }>['field']): Operand => ({ kind: 'payload', field });
