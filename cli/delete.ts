@@ -59,7 +59,7 @@ async function runDelete(words: readonly string[], options: DeleteOptions): Prom
 function targetsOfFiles(filename: readonly string[], options: DeleteOptions): readonly Target[] {
   const { recursive = false, namespace } = options;
   const read = readManifests({ filename, recursive, ...(namespace === undefined ? {} : { namespace }) });
-  return read.flatMap((object) => {
+  const targets = read.flatMap((object): readonly Target[] => {
     if (!object.ok) {
       reportFailure(new Error(object.error));
       return [];
@@ -68,6 +68,9 @@ function targetsOfFiles(filename: readonly string[], options: DeleteOptions): re
     const where = KINDS[kind].namespaced ? String(metadata['namespace']) : undefined;
     return [{ kind, namespace: where, name: metadata.name }];
   });
+  // What others depend on goes last: a namespace takes its objects with it, and a pool stays while it has blocks.
+  const last: readonly Kind[] = ['IPPool', 'Namespace'];
+  return targets.toSorted((a, b) => last.indexOf(a.kind) - last.indexOf(b.kind));
 }
 
 async function targetsOfWords(

@@ -40,7 +40,9 @@ export function printObjects(items: readonly Resource[], output: 'yaml' | 'json'
   const [first] = items;
   const list = { apiVersion: 'v1', items, kind: 'List', metadata: { resourceVersion: '' } };
   const value = sortKeys(single && first !== undefined ? first : list);
-  return output === 'json' ? JSON.stringify(value, null, 4) : stringify(value, { lineWidth: 0 }).trimEnd();
+  if (output === 'json') return JSON.stringify(value, null, 4);
+  // Texts that YAML 1.1 would read as something else (times, `yes`) are quoted, because other tools read that version.
+  return stringify(value, { lineWidth: 0, indentSeq: false, version: '1.1' }).trimEnd();
 }
 
 /** One `pod/web` a line. */

@@ -1,0 +1,159 @@
+// apply, get and delete as a user runs them: the real program on a real datastore file.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { openEmbeddedStore } from '../datastore/embedded/open.ts';
+
+const MAIN = join(import.meta.dirname, 'main.ts');
+
+type Outcome = { readonly out: readonly string[]; readonly err: readonly string[]; readonly status: number | null };
+
+type Setting = {
+  readonly directory: string;
+  readonly path: string;
+  readonly margay: (args: string, input?: string) => Outcome;
+};
+
+function setUp(t: TestContext): Setting {
+  const directory = mkdtempSync(join(tmpdir(), 'margay-cli-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'datastore.db');
+  openEmbeddedStore({ path }).close();
+  const env = { ...process.env, MARGAY_DATASTORE: path };
+  const margay = (args: string, input = ''): Outcome => {
+    const options = { env, input, cwd: directory, encoding: 'utf8', timeout: 60_000 } as const;
+    const { stdout, stderr, status } = spawnSync(process.execPath, [MAIN, ...args.split(' ')], options);
+    return { out: linesOf(stdout), err: linesOf(stderr), status };
+  };
+  return { directory, path, margay };
+}
+
+const linesOf = (text: string): readonly string[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line !== '');
+
+const POD = `apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web, old: label}}
+spec: {containers: [{name: c, image: x}]}
+`;
+const POLICY = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+`;
+
+test('apply creates, configures and leaves unchanged, and keeps what others wrote', async (t) => {
+  const { path, margay } = setUp(t);
+  assert.deepEqual(margay('apply -n shop -f -', `${POD}---\n${POLICY}`), {
+    out: ['pod/web created', 'networkpolicy.networking.k8s.io/default-deny created'],
+    err: [],
+    status: 0,
+  });
+  const store = openEmbeddedStore({ path });
+  const pod = await store.get('Pod', 'shop', 'web');
+  assert.ok(pod !== undefined);
+  await store.update({ ...pod, spec: { ...pod.spec, nodeName: 'node1' }, status: { phase: 'Running' } });
+  assert.deepEqual(margay('apply -n shop -f -', POD).out, ['pod/web unchanged']);
+  assert.deepEqual(margay('apply -n shop -f -', POD.replace('old: label', 'new: label')).out, ['pod/web configured']);
+  const after = await store.get('Pod', 'shop', 'web');
+  assert.deepEqual(after?.metadata.labels, { app: 'web', new: 'label' });
+  assert.equal(after.spec.nodeName, 'node1');
+  assert.deepEqual(after.status, { phase: 'Running' });
+  store.close();
+});
+
+test('apply goes on after what it must refuse, and exits with 1', (t) => {
+  const { directory, margay } = setUp(t);
+  writeFileSync(join(directory, 'a.yaml'), 'kind: [');
+  writeFileSync(
+    join(directory, 'b.yaml'),
+    POLICY.replace('podSelector: {}', 'podSelector: {}, ingress: [{ports: [{port: 0}]}]'),
+  );
+  writeFileSync(join(directory, 'c.json'), '{"apiVersion": "v1", "kind": "Foo", "metadata": {"name": "x"}}');
+  writeFileSync(join(directory, 'd.yml'), POLICY);
+  writeFileSync(join(directory, 'notes.txt'), 'nothing');
+  const { out, err, status } = margay('apply -f . -f missing.yaml');
+  assert.deepEqual(out, ['networkpolicy.networking.k8s.io/default-deny created']);
+  assert.equal(status, 1);
+  assert.equal(err.length, 4, err.join('\n'));
+  assert.match(err[0] ?? '', /^margay: Cannot parse manifest "a\.yaml:1": .*, expected YAML or JSON$/);
+  assert.equal(
+    err[1],
+    'margay: Cannot accept NetworkPolicy "default/default-deny": spec.ingress[0].ports[0].port: 0 is out of range, expected 1 to 65535 (b.yaml:1)',
+  );
+  assert.match(
+    err[2] ?? '',
+    /^margay: Cannot accept kind "Foo" of "x": unknown, expected one of Namespace, .*\(c\.json:1\)$/,
+  );
+  assert.equal(err[3], 'margay: Cannot read "missing.yaml": no such file or directory, expected a manifest');
+});
+
+test('apply refuses an object of another namespace than --namespace', (t) => {
+  const { margay } = setUp(t);
+  const { err, status } = margay('apply -n shop -f -', POD.replace('name: web,', 'name: web, namespace: other,'));
+  const expected =
+    'margay: Cannot accept Pod "other/web": metadata.namespace: "other", expected "shop" as --namespace says';
+  assert.deepEqual([err, status], [[expected], 1]);
+});
+
+test('get prints what kubectl prints', (t) => {
+  const { margay } = setUp(t);
+  margay('apply -n shop -f -', `${POD}---\n${POLICY}`);
+  assert.deepEqual(margay('get pods'), { out: [], err: ['No resources found in default namespace.'], status: 0 });
+  assert.deepEqual(margay('get nodes'), { out: [], err: ['No resources found'], status: 0 });
+  assert.deepEqual(margay('get pods,netpol -n shop -o name').out, [
+    'pod/web',
+    'networkpolicy.networking.k8s.io/default-deny',
+  ]);
+  assert.equal(margay('get po -A -l app=web').out.length, 2);
+  assert.equal(margay('get po -A -l app=db').out.length, 0);
+  const object: unknown = JSON.parse(margay('get pod web -n shop -o json').out.join('\n'));
+  assert.equal(Reflect.get(Object(object), 'kind'), 'Pod');
+  assert.deepEqual(margay('get pod web nope -n shop -o name'), {
+    out: ['pod/web'],
+    err: ['Error from server (NotFound): pods "nope" not found'],
+    status: 1,
+  });
+  assert.deepEqual(margay('get foo'), {
+    out: [],
+    err: [`error: the server doesn't have a resource type "foo"`],
+    status: 1,
+  });
+});
+
+test('delete deletes what is there and tells what is not', (t) => {
+  const { directory, margay } = setUp(t);
+  const file = `${POD}---\n${POLICY}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n`;
+  writeFileSync(join(directory, 'all.yaml'), file);
+  margay('apply -n shop -f all.yaml');
+  assert.deepEqual(margay('delete pod nope web -n shop'), {
+    out: ['pod "web" deleted from shop namespace'],
+    err: ['Error from server (NotFound): pods "nope" not found'],
+    status: 1,
+  });
+  assert.deepEqual(margay('delete -n shop -f all.yaml --ignore-not-found'), {
+    out: ['networkpolicy.networking.k8s.io "default-deny" deleted from shop namespace', 'namespace "shop" deleted'],
+    err: [],
+    status: 0,
+  });
+  assert.deepEqual(margay('delete pods').err, ['error: give names, -l or --all']);
+});
+
+test('a datastore is never created by the command line', (t) => {
+  const { directory, margay } = setUp(t);
+  const missing = join(directory, 'other.db');
+  assert.deepEqual(margay(`get pods --datastore ${missing}`), {
+    out: [],
+    err: [`margay: Cannot open datastore "${missing}": the file is missing, expected a datastore`],
+    status: 1,
+  });
+  assert.equal(existsSync(missing), false);
+  const { err } = margay('get pods --lab nothere1');
+  assert.match(err[0] ?? '', /no lab "nothere1" is up, expected one \(start it: \.\/margay lab up --name nothere1\)$/);
+});
