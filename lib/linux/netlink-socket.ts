@@ -49,25 +49,30 @@ const FIRST_SEND_BYTES = 1 << 20;
 const DATAGRAM_BYTES = 256 * 1024;
 
 /**
- * `receiveBytes` is how much may be queued before the kernel drops.
+ * `receiveBytes` is how much may be queued before the kernel drops; `datagramBytes` the room for one datagram, of which
+ * 64 KiB are enough for a socket that is opened for a moment.
  * @throws KernelError
  */
 export function openNetlinkSocket(
   protocol: number,
-  { receiveBytes = RECEIVE_BYTES }: { readonly receiveBytes?: number } = {},
+  options: { readonly receiveBytes?: number; readonly datagramBytes?: number } = {},
 ): NetlinkSocket {
   const libc = loadLibc();
   const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw new KernelError('open a netlink socket', koffi.errno());
   try {
-    return connect(libc, fd, receiveBytes);
+    return connect(libc, fd, options);
   } catch (error) {
     libc.close(fd);
     throw error;
   }
 }
 
-function connect(libc: Libc, fd: number, receiveBytes: number): NetlinkSocket {
+function connect(
+  libc: Libc,
+  fd: number,
+  { receiveBytes = RECEIVE_BYTES, datagramBytes = DATAGRAM_BYTES }: Parameters<typeof openNetlinkSocket>[1] & {},
+): NetlinkSocket {
   const check = (op: string, result: number): number => {
     if (result < 0) throw new KernelError(op, koffi.errno());
     return result;
@@ -85,7 +90,7 @@ function connect(libc: Libc, fd: number, receiveBytes: number): NetlinkSocket {
   address.writeUInt16LE(AF_NETLINK);
   check('bind a netlink socket', libc.bind(fd, address, address.length));
   check('read the address of a netlink socket', libc.getsockname(fd, address, int32(address.length)));
-  const buffer = Buffer.alloc(DATAGRAM_BYTES);
+  const buffer = Buffer.alloc(datagramBytes);
   let open = true;
 
   return {

@@ -197,6 +197,31 @@ test('monitorRoutes() tells foreign changes and not our own', async (t) => {
   await waitFor('the link event', () => seen.some((each) => each.kind === 'link' && each.event === 'deleted'));
 });
 
+test('monitorRoutes() tells that events were lost, and goes on', async (t) => {
+  const { node, rtnl } = await twoNamespaces(t);
+  const seen: string[] = [];
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  inNetns(node.path, () =>
+    monitorRoutes({
+      onEvents: (events) => seen.push(events.kind),
+      onError: (error) => assert.fail(error),
+      receiveBytes: 4096,
+      signal: stop.signal,
+    }),
+  );
+  const blackhole = (n: number) =>
+    ({ dst: cidr(`10.244.${n}.0/24`), protocol: 177, metric: 1060, type: 'blackhole', nextHops: [] }) as const;
+  applyRoutes(
+    rtnl,
+    Array.from({ length: 200 }, (_, n) => ({ kind: 'replace', route: blackhole(n) })),
+  );
+  await waitFor('the overrun', () => seen.includes('overrun'));
+  seen.length = 0;
+  deleteRoute(rtnl, blackhole(0));
+  await waitFor('the next change', () => seen.includes('changes'));
+});
+
 test('errors say the operation and what the kernel said', async (t) => {
   const { rtnl } = await twoNamespaces(t);
   const dst = cidr('10.244.1.0/24');

@@ -46,12 +46,14 @@ const EINTR = 4;
 const ETIMEDOUT = 110;
 const BATCH_MESSAGES = 32;
 const DUMP_TRIES = 8;
+// Every pod has such a socket for a moment, and the garbage collector has to take its buffer away.
+const DATAGRAM_BYTES = 64 * 1024;
 const NLM_F_ACK_TLVS = 0x200; // on NLMSG_ERROR, where the bit of EXCL has another meaning
 const NLMSGERR_ATTR_MSG = 1;
 
 /** @throws KernelError */
 export function openRtnl(): Rtnl {
-  const socket = openNetlinkSocket(NETLINK.route);
+  const socket = openNetlinkSocket(NETLINK.route, { datagramBytes: DATAGRAM_BYTES });
   let sequence = 0;
 
   const encode = ({ type, flags = 0, payload }: RtnlRequest, kind: number): Uint8Array => {
