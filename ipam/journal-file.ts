@@ -51,7 +51,7 @@ function attempt(path: string, node: string): Result<JournalFile> {
 
 function openSqlite(path: string): Result<DatabaseSync> {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(path));
     if (existsSync(path) && statSync(path).size === 0) return err('it is empty');
     // SQLite gives its side files the mode of the main one.
     closeSync(openSync(path, 'a', 0o600));
@@ -60,6 +60,13 @@ function openSqlite(path: string): Result<DatabaseSync> {
     throw new JournalError('unwritable', `Cannot open journal "${path}": ${reasonOf(error)}`, { cause: error });
   }
   return readAs(path, () => new DatabaseSync(path, { timeout: BUSY_MS }));
+}
+
+// Step by step: the recursive mode of mkdirSync never returns where a file system refuses with ENOENT, as /proc does.
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** What is wrong with the content of the database, `undefined` when it is sound; a new one gets its tables. */

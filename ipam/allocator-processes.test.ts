@@ -1,0 +1,102 @@
+// Nodes as real processes: racing for blocks, killed while they assign, and with a full disk.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ipamWorld, ipPool } from '../test/support/ipam-world.ts';
+
+const CHILD = fileURLToPath(new URL('../test/support/ipam-child.ts', import.meta.url));
+const DEADLINE_MS = 60_000;
+
+function startNode(t: TestContext, args: readonly string[], prefix: readonly string[] = []): ChildProcess {
+  const [command = '', ...rest] = [...prefix, process.execPath, CHILD, ...args];
+  const child = spawn(command, rest, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: DEADLINE_MS,
+    killSignal: 'SIGKILL',
+  });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+function linesOf(child: ChildProcess): AsyncIterator<string> {
+  assert.ok(child.stdout);
+  return createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+}
+
+async function readLine(lines: AsyncIterator<string>): Promise<string> {
+  const { value, done } = await lines.next();
+  if (done === true) throw new Error('Cannot read a line: the process ended');
+  return value;
+}
+
+test('eight nodes that claim at once never get one block twice', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22', { blockSize: 29 })]);
+  // 8 nodes take 15 blocks each of 128, so the last ones have to walk over what others have.
+  const perNode = 15 * 8;
+  const nodes = Array.from({ length: 8 }, (_, i) =>
+    startNode(t, ['claim', world.directory, `node-${i}`, '10.244.0.0/22', '29', `${perNode}`]),
+  ).map((child) => ({ child, lines: linesOf(child) }));
+  for (const { lines } of nodes) assert.equal(await readLine(lines), 'ready');
+  for (const { child } of nodes) child.stdin?.write('go\n');
+  const results: { blocks: { cidr: string }[]; ips: string[] }[] = [];
+  for (const { lines } of nodes) results.push(JSON.parse(await readLine(lines)));
+  const blocks = results.flatMap(({ blocks }) => blocks.map(({ cidr }) => cidr));
+  const ips = results.flatMap(({ ips }) => ips);
+  assert.equal(blocks.length, 8 * 15);
+  assert.equal(new Set(blocks).size, blocks.length);
+  assert.equal(new Set(ips).size, 8 * perNode);
+  const { items } = await world.store.list('IPBlock');
+  assert.deepEqual(items.map(({ spec }) => spec.cidr).sort(), [...blocks].sort());
+  for (const [i, { blocks }] of results.entries()) {
+    for (const { cidr } of blocks) assert.equal(items.find(({ spec }) => spec.cidr === cidr)?.spec.node, `node-${i}`);
+  }
+});
+
+test('a node that is killed while it assigns keeps every promise, and gives no address twice', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/16', { blockSize: 29 })]);
+  let promised = new Map<string, string>();
+  for (let round = 0; round < 5; round++) {
+    const child = startNode(t, ['churn', world.directory, 'node-1', '10.244.0.0/16', '29', `${round}`]);
+    assert.ok(child.stdout);
+    const ended = once(child, 'exit');
+    let releasing = '';
+    let left = 100 + round * 37;
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [sign, pod = '', ip = ''] = line.split(' ');
+      if (sign === '+') {
+        assert.ok(!promised.values().some((other) => other === ip), `${ip} was given twice`);
+        promised.set(pod, ip);
+      } else {
+        promised.delete(pod);
+        releasing = pod;
+      }
+      if (--left === 0) child.kill('SIGKILL');
+    }
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    const ipam = await world.open('node-1');
+    const kept = new Map(ipam.assignments().map(({ pod, ips }) => [pod, String(ips[0])]));
+    ipam.close();
+    assert.equal(new Set(kept.values()).size, kept.size);
+    for (const [pod, ip] of promised) assert.equal(kept.get(pod), ip, pod);
+    // The last release may not have happened, and the last assignment may have happened without a word.
+    assert.ok(kept.size - Number(kept.has(releasing)) <= promised.size + 1);
+    promised = kept;
+  }
+});
+
+test('a full disk refuses new addresses, still takes back old ones, and heals', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/16', { blockSize: 20 })]);
+  mkdirSync(join(world.directory, 'node-1'));
+  const mount = `mount -t tmpfs -o size=512k tmpfs "$0" && exec "$@"`;
+  const prefix = ['unshare', '--mount', 'sh', '-c', mount, join(world.directory, 'node-1')];
+  const child = startNode(t, ['full-disk', world.directory, 'node-1', '10.244.0.0/16', '20'], prefix);
+  const result = JSON.parse(await readLine(linesOf(child)));
+  assert.equal(result.refusal?.kind, 'unavailable');
+  assert.match(result.refusal.why, /Cannot write assignment ".*" to journal ".*": database or disk is full/);
+  assert.deepEqual([result.released, result.freed, result.after], ['first', 1, 'assigned']);
+});

@@ -1,0 +1,79 @@
+// A node in a process of its own, for tests that race nodes, kill them, or fill their disk. Arguments: what to do, the
+// directory of the world, the name of the node, a pool CIDR, its block size, and a number whose meaning follows below.
+import { rmSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
+import { createIpam } from '../../ipam/allocator.ts';
+import type { AssignOutcome, Ipam } from '../../ipam/ipam.ts';
+import { ipPool, podRequest } from './ipam-world.ts';
+
+const [mode = '', directory = '', node = '', cidr = '', blockSize = '', count = '0'] = process.argv.slice(2);
+const pools = [ipPool('a', cidr, { blockSize: Number(blockSize) })];
+const store = openEmbeddedStore({ path: join(directory, 'store.db') });
+const journalPath = join(directory, node, 'journal.db');
+const log = pino({ level: 'silent' });
+const ipam = await createIpam({ store, node, journalPath, pools: () => pools, log });
+const say = (text: string): void => {
+  writeSync(1, `${text}\n`);
+};
+
+if (mode === 'claim') await claimAll(ipam);
+else if (mode === 'churn') await churn(ipam);
+else if (mode === 'full-disk') await fillDisk(ipam);
+else throw new Error(`Cannot run "${mode}": expected claim, churn or full-disk`);
+ipam.close();
+store.close();
+
+/** Assigns `count` addresses and tells the blocks. */
+async function claimAll(ipam: Ipam): Promise<void> {
+  await ipam.start();
+  say('ready');
+  await new Promise((resolve) => process.stdin.once('data', resolve));
+  for (let i = 0; i < Number(count); i++) addressOf(await ipam.assign(podRequest(`${node}-${i}`)));
+  say(JSON.stringify({ blocks: ipam.blocks(), ips: ipam.assignments().flatMap(({ ips }) => ips) }));
+  process.stdin.destroy();
+}
+
+/** Assigns and releases until it is killed; says `+ pod ip` after, and `- pod` before each. `count` seeds the names. */
+async function churn(ipam: Ipam): Promise<void> {
+  await ipam.start();
+  for (let i = 0; ; i++) {
+    const pod = `p${count}-${i}`;
+    say(`+ ${pod} ${addressOf(await ipam.assign(podRequest(pod)))}`);
+    if (i % 2 === 0) ipam.markAttached(podRequest(pod).handle, { mac: '02:00:00:00:00:01' });
+    const victim = ipam.assignments()[i % 7];
+    if (ipam.assignments().length < 20 || victim === undefined) continue;
+    say(`- ${victim.pod}`);
+    ipam.release(victim.handle);
+  }
+}
+
+/** The journal's directory is a tiny file system: fills it, and tells what still works. */
+async function fillDisk(ipam: Ipam): Promise<void> {
+  await ipam.claimFirstBlock();
+  const first = addressOf(await ipam.assign(podRequest('first')));
+  const filler = join(directory, node, 'filler');
+  try {
+    for (;;) writeFileSync(filler, Buffer.alloc(1024), { flag: 'a' });
+  } catch {
+    // That is the aim: no space is left.
+  }
+  const refusals: AssignOutcome[] = [];
+  // Room that the write-ahead log has already taken is used up first.
+  for (let i = 0; i < 2000 && refusals.length === 0; i++) {
+    const outcome = await ipam.assign(podRequest(`more-${i}`));
+    if (outcome.kind !== 'assigned') refusals.push(outcome);
+  }
+  const before = ipam.assignments().length;
+  const released = ipam.release(podRequest('first').handle)?.pod;
+  const kept = ipam.assignments().length;
+  rmSync(filler);
+  const after = (await ipam.assign(podRequest('last'))).kind;
+  say(JSON.stringify({ first, refusal: refusals[0], released, freed: before - kept, after }));
+}
+
+function addressOf(outcome: AssignOutcome): string {
+  if (outcome.kind !== 'assigned') throw new Error(`${outcome.kind}: ${outcome.why}`);
+  return String(outcome.assignment.ips[0]);
+}
