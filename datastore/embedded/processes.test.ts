@@ -100,6 +100,14 @@ function isEcho(
   return event?.kind === 'put' && event.key === 'Pod/shop/pong' && event.resource.metadata.labels?.['step'] === step;
 }
 
+test('four processes create the file at the same time, and open and close it again and again', async (t) => {
+  const path = newPath(t);
+  await Promise.all(['a', 'b', 'c', 'd'].map((name) => succeeded(startWriter(t, path, `open-${name}`, '10'))));
+  const store = openEmbeddedStore({ path, missing: 'refuse' });
+  assert.equal((await store.list('Pod')).items.length, 40);
+  store.close();
+});
+
 test('a writer killed at any moment leaves a whole store', { timeout: 120_000 }, async (t) => {
   const path = newPath(t);
   const store = openEmbeddedStore({ path });

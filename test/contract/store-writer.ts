@@ -1,12 +1,24 @@
 // A process that writes to an embedded store beside a test: `PATH NAME COUNT` increments the counter COUNT times with
-// compare-and-swap and makes and half the time deletes objects of its own; `PATH echo` answers `ping` with `pong`.
+// compare-and-swap and makes and half the time deletes objects of its own; `PATH echo` answers `ping` with `pong`;
+// `PATH open-NAME COUNT` opens the store anew for each of COUNT objects.
 import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
 import { type Store, StoreError } from '../../datastore/store.ts';
 import { pod } from './store-objects.ts';
 
 const [path = '', name = '', count = '0'] = process.argv.slice(2);
-const store = openEmbeddedStore({ path, missing: 'refuse' });
-await (name === 'echo' ? echo(store) : write(store, name, Number(count)));
+if (name.startsWith('open-')) await reopen(path, name, Number(count));
+else {
+  const store = openEmbeddedStore({ path, missing: 'refuse' });
+  await (name === 'echo' ? echo(store) : write(store, name, Number(count)));
+}
+
+async function reopen(path: string, name: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const store = openEmbeddedStore({ path });
+    await store.create(pod(`${name}-${i}`));
+    store.close();
+  }
+}
 
 async function write(store: Store, name: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
