@@ -167,11 +167,17 @@ function rules(world: World, place: 'base' | 'regular'): fc.Arbitrary<readonly R
 
 const subject = (statement: Statement): string => JSON.stringify('left' in statement ? statement.left : statement.kind);
 
-/** nft(8) refuses fields of two protocols in a rule: what the statements before it say decides. */
+/**
+ * nft(8) refuses fields of two protocols in a rule: what the statements before it say decides. And it leaves out matches
+ * of a protocol that a field names as well, so that its text is of another rule.
+ */
 function consistent(conditions: readonly Statement[]): readonly Statement[] {
   const known = new Map<string, number | 'other'>();
+  const layers = conditions.flatMap((statement) => protocolsOf(statement).map(([layer]) => layer));
   return conditions.filter((statement) => {
     const said = protocolsOf(statement);
+    const [explicit] = Object.keys(provenBy(statement));
+    if (explicit !== undefined && layers.filter((layer) => layer === explicit).length > 1) return false;
     if (said.some(([layer, value]) => (known.get(layer) ?? value) !== value)) return false;
     for (const [layer, value] of said) known.set(layer, value);
     return true;
@@ -180,15 +186,21 @@ function consistent(conditions: readonly Statement[]): readonly Statement[] {
 
 function protocolsOf(statement: Statement): readonly (readonly [string, number | 'other'])[] {
   if (statement.kind === 'lookup' || statement.kind === 'vmap') {
-    return statement.key.flatMap((operand) => Object.entries(operandProtocols(operand)));
+    return statement.key.flatMap(fieldProtocols);
   }
   if (statement.kind !== 'match') return [];
   const { left } = statement;
-  if (left.kind === 'payload') return Object.entries(operandProtocols(left));
+  if (left.kind === 'payload') return fieldProtocols(left);
   if (left.kind !== 'meta' || (left.key !== 'l4proto' && left.key !== 'nfproto')) return [];
   const proven = Object.entries(provenBy(statement));
   return proven.length === 0 ? [[left.key, 'other']] : proven;
 }
+
+/** nft(8) calls the bytes of a port by another name when the protocol is known, such as `icmp checksum`. */
+const fieldProtocols = (operand: Operand): readonly (readonly [string, number | 'other'])[] =>
+  operand.kind === 'payload' && operand.field.startsWith('th ')
+    ? [['l4proto', 'other']]
+    : Object.entries(operandProtocols(operand));
 
 const payload = (field: Extract<Operand, { kind: 'payload' }>['field']): Operand => ({ kind: 'payload', field });
 const meta = (key: Extract<Operand, { kind: 'meta' }>['key']): Operand => ({ kind: 'meta', key });
