@@ -52,10 +52,11 @@ function attempt(path: string, node: string): Result<JournalFile> {
 function openSqlite(path: string): Result<DatabaseSync> {
   try {
     makeDirectory(dirname(path));
-    if (existsSync(path) && statSync(path).size === 0) return err('it is empty');
-    // SQLite gives its side files the mode of the main one.
-    closeSync(openSync(path, 'a', 0o600));
-    chmodSync(path, 0o600);
+    // SQLite gives its side files the mode of the main one. A file that is there is not opened here: closing the
+    // descriptor would drop the locks that this process has on it.
+    if (!existsSync(path)) closeSync(openSync(path, 'ax', 0o600));
+    else if (statSync(path).size === 0) return err('it is empty');
+    else chmodSync(path, 0o600);
   } catch (error) {
     throw new JournalError('unwritable', `Cannot open journal "${path}": ${reasonOf(error)}`, { cause: error });
   }
