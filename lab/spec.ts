@@ -11,6 +11,7 @@ export type TorKind = (typeof TOR_KINDS)[number];
 export const NODE_ASN = 64512;
 /** AS number of the ToR. */
 export const TOR_ASN = 64600;
+export const TOR_ADDRESS = '198.51.100.1';
 /** The one pool of a new lab. */
 export const POD_POOL = '10.244.0.0/16';
 /** Addresses on the ToR's loopback that play clients outside of the cluster. */
@@ -58,7 +59,7 @@ export function planLab(
 ): LabSpec {
   return {
     name: given.name,
-    tor: { kind: given.tor, address: '198.51.100.1' },
+    tor: { kind: given.tor, address: TOR_ADDRESS },
     nodes: Array.from({ length: given.nodes }, (_, index) => ({
       name: `node${index + 1}`,
       address: `198.51.100.${index + 11}`,

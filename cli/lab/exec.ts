@@ -44,7 +44,10 @@ async function onNode(given: string, command: string[], { name: lab }: NameOptio
 }
 
 /** The command has this terminal, and its exit code becomes ours. */
-async function runInside(lab: string, netns: string, command: readonly string[]): Promise<void> {
+async function runInside(lab: string, netns: string, given: readonly string[]): Promise<void> {
+  // commander hands on the `--` that stands between the pod and the command.
+  const command = given[0] === '--' ? given.slice(1) : given;
+  if (command.length === 0) throw new Error('Cannot run a command: there is none, expected -- COMMAND [ARGUMENT…]');
   const [program, ...args] = inside(netns, command);
   const child = spawn(program, args, { stdio: 'inherit', env: labEnvironment(lab) });
   // The terminal sends its signals to both; the command decides what they mean.

@@ -13,7 +13,7 @@ import { observe, planMatrix, planOutside } from '../matrix.ts';
 import { labFiles, nodeNetns } from '../paths.ts';
 import { deletePod, waitForPods } from '../pods.ts';
 import { type Timing, timingsFile } from '../runtime/steps.ts';
-import { type LabSpec, NODE_ASN, OUTSIDE_ADDRESSES, type TorKind } from '../spec.ts';
+import { type LabSpec, NODE_ASN, OUTSIDE_ADDRESSES, TOR_ADDRESS, type TorKind } from '../spec.ts';
 import { establishedPeers } from '../status.ts';
 import { up, waitForRoutes } from '../up.ts';
 import { checkKernels, checkPing, torRoutes } from './checks.ts';
@@ -171,7 +171,7 @@ function finish({ setupMs, addMs, delMs, totalMs, ...found }: Draft, failures: r
 
 const emptyReport = ({ tor }: DemoOptions) => ({
   nodes: [],
-  tor: { kind: tor, address: '', routes: [] },
+  tor: { kind: tor, address: TOR_ADDRESS, routes: [] },
   pods: [],
   steps: [],
   checks: [],
