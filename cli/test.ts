@@ -2,17 +2,16 @@
 // (test/rules), so this one command says whether the tree is good.
 import { resolve } from 'node:path';
 import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { spec, type TestEvent } from 'node:test/reporters';
 import type { Command } from 'commander';
 import { findTests } from './find-tests.ts';
+import { inPool } from './in-pool.ts';
 import { joinRuns, type Totals } from './join-runs.ts';
 import { sweepTestNamespaces } from './sweep-test-namespaces.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-/** A test that takes longer than this hangs. */
-const TEST_TIMEOUT_MS = 240_000;
-/** After this everything that still runs is ended and counts as failed: even a file that never yields, or is kept alive by what a failed test left. */
-const RUN_TIMEOUT_MS = 12 * 60_000;
+/** A file that takes longer than this hangs: it is ended and counts as failed. */
+const FILE_TIMEOUT_MS = 240_000;
 
 /** Adds `test [pattern…]`. */
 export function registerTest(program: Command): void {
@@ -33,42 +32,37 @@ async function runTests(patterns: readonly string[]): Promise<void> {
   }
   const stop = stopSignal();
   sweepTestNamespaces();
-  const runs = [
-    { files: shared, concurrency: 2 },
-    { files: alone, concurrency: 1 },
-  ]
-    .filter(({ files }) => files.length > 0)
-    .map(
-      ({ files, concurrency }) =>
-        () =>
-          runFiles(files, concurrency, stop),
-    );
   const report = spec();
   report.pipe(process.stdout, { end: false });
-  for await (const event of joinRuns(runs, (totals) => setExitCode(totals, stop))) {
+  for await (const event of joinRuns(runAll(), (totals) => setExitCode(totals, stop))) {
     if (!report.write(event)) await new Promise((drained) => report.once('drain', drained));
   }
   report.end();
   await new Promise((ended) => report.once('end', ended));
   sweepTestNamespaces();
+
+  async function* runAll(): AsyncGenerator<readonly TestEvent[], void> {
+    yield* inPool(shared, 2, (file) => runFile(file, stop));
+    yield* inPool(alone, 1, (file) => runFile(file, stop));
+  }
 }
 
-function runFiles(files: readonly string[], concurrency: number, signal: AbortSignal): ReturnType<typeof run> {
-  return run({
-    files: files.map((file) => resolve(ROOT, file)),
+/** All events of one file, when it has ended. */
+async function runFile(file: string, stop: AbortSignal): Promise<readonly TestEvent[]> {
+  const events: TestEvent[] = [];
+  const stream: AsyncIterable<TestEvent> = run({
+    files: [resolve(ROOT, file)],
     cwd: ROOT,
-    concurrency,
-    timeout: TEST_TIMEOUT_MS,
-    // Not --test-force-exit: it cuts off results that were not sent yet.
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    signal,
+    signal: AbortSignal.any([stop, AbortSignal.timeout(FILE_TIMEOUT_MS)]),
   });
+  for await (const event of stream) events.push(event);
+  return events;
 }
 
-/** Runs that are interrupted or take too long still report and clean up. */
+/** Runs that are interrupted still report and clean up. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
-  setTimeout(() => controller.abort(), RUN_TIMEOUT_MS).unref();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort());
   return controller.signal;
 }
