@@ -107,8 +107,9 @@ function routesOnly(): Endpoints {
       for (const ip of ips) replaceRoute(rtnl, { ...key(ip), type: 'unicast', oif, nextHops: [] });
       if (faults.attach === 'fail') throw new Error('Cannot commit the rules: refused for the test');
       if (faults.attach === 'hang') {
+        const released = once(process, 'SIGUSR2');
         say({ hanging: true });
-        await once(process, 'SIGUSR2');
+        await released;
       }
     },
     detach,
