@@ -98,6 +98,10 @@ function printMatch(left: Operand, op: '==' | '!=', right: MatchValue): string {
   // After a mask nft(8) spells the comparison out.
   const operator = op === '!=' ? '!= ' : left.kind === 'ct-mark' && left.mask >>> 0 !== 0xffffffff ? '== ' : '';
   const texts = values.map((scalar) => printSetValue(type, scalar));
+  if (values.length === 1 && value !== undefined && left.kind === 'ct-mark' && highBits(left.mask) !== undefined) {
+    // nft(8) takes a mask of high bits for a prefix.
+    return `ct mark ${op === '!=' ? '!= ' : ''}${printScalar(type, value)}/${highBits(left.mask)}`;
+  }
   if (values.length === 1 && value !== undefined) return `${printOperand(left)} ${operator}${printScalar(type, value)}`;
   return `${printOperand(left)} ${operator}${flags ? texts.join(',') : `{ ${texts.join(', ')} }`}`;
 }
@@ -117,6 +121,12 @@ function printOperand(operand: Operand): string {
     default:
       return operand satisfies never;
   }
+}
+
+/** How many bits a mask has when they are the highest, and not all. */
+function highBits(mask: number): number | undefined {
+  const length = Math.clz32(~mask);
+  return length > 0 && length < 32 && mask >>> 0 === (0xffffffff << (32 - length)) >>> 0 ? length : undefined;
 }
 
 /** The kernel has one masked exclusive-or; nft(8) reads it back as an "and" that also keeps the bits of the "or". */

@@ -56,6 +56,11 @@ const rows: readonly { readonly name: string; readonly given: readonly Statement
   },
   { name: 'prints a masked mark', given: [is(generation, 1)], expected: 'ct mark & 0x0000ffff == 0x00000001' },
   {
+    name: 'prints a mask of high bits as a prefix',
+    given: [not({ kind: 'ct-mark', mask: 0xffff_0000 }, 0x30000)],
+    expected: 'ct mark != 0x00030000/16',
+  },
+  {
     name: 'prints a new mark as the kernel holds it',
     given: [{ kind: 'set-ct-mark', mask: 0xffff, value: 1 }],
     expected: 'ct mark set ct mark & 0xffff0001 | 0x00000001',
