@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RULE_ROWS } from '../test/policy/rule-rows.ts';
+import { RULE_ROWS } from '../test/policy/rule-rows/index.ts';
 import { packet, policy, world } from '../test/policy/world-builder.ts';
 import { verdict } from './oracle.ts';
 

@@ -19,7 +19,7 @@ import { testNetns } from '../support/netns.ts';
 import { readCyclonus } from './cyclonus.ts';
 import { history, play } from './histories.ts';
 import { createPipeline } from './pipeline.ts';
-import { RULE_ROWS } from './rule-rows.ts';
+import { RULE_ROWS } from './rule-rows/index.ts';
 
 describe('rendered table in the kernel', () => {
   test('the table of each rule loads as text and dumps as the objects that were rendered', async (t) => {

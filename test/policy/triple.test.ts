@@ -10,7 +10,7 @@ import { podKey } from '../../policy/world.ts';
 import { labels, NAMESPACES, networkPolicy, podFacts } from './arbitraries.ts';
 import { cellsOf, readCyclonus } from './cyclonus.ts';
 import { createPipeline } from './pipeline.ts';
-import { RULE_ROWS } from './rule-rows.ts';
+import { RULE_ROWS } from './rule-rows/index.ts';
 import { packet } from './world-builder.ts';
 
 describe('rendered table, walked', () => {

@@ -1,0 +1,167 @@
+// Real packets through the rendered table: a node and its pods as namespaces. Echo requests of one ping are one flow of
+// conntrack, which makes a running ping the live connection that a policy change must cut or spare.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
+import { hostIfName } from '../../lib/linux/if-name.ts';
+import { inNetns } from '../../lib/linux/netns.ts';
+import { openNftables } from '../../lib/nftables/nfnetlink.ts';
+import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
+import { waitFor } from '../../lib/wait-for.ts';
+import type { World } from '../../policy/oracle.ts';
+import { type TestNetns, testNetns } from '../support/netns.ts';
+import { createPipeline } from './pipeline.ts';
+import { policy, world } from './world-builder.ts';
+
+const NODE = '198.51.100.1';
+const PODS = { a: ['10.244.0.1', 'fd00:10:244::1'], b: ['10.244.0.2', 'fd00:10:244::2'] } as const;
+const [A4, A6] = PODS.a;
+const [B4, B6] = PODS.b;
+/** An address that the node routes to pod a, though it is not a's. */
+const STRANGE = '10.244.0.99';
+
+const isA = { matchLabels: { pod: 'a' } };
+const isB = { matchLabels: { pod: 'b' } };
+const denyAll = policy('n/deny', { policyTypes: ['Ingress', 'Egress'] });
+const aToB = [
+  policy('n/out', { podSelector: isA, policyTypes: ['Egress'], egress: [{ to: [{ podSelector: isB }] }] }),
+  policy('n/in', { podSelector: isB, ingress: [{ from: [{ podSelector: isA }] }] }),
+];
+
+const worldOf = (policies: World['policies'], ipsOfA: readonly string[] = PODS.a): World =>
+  world({
+    pods: { 'n/a': { labels: { pod: 'a' }, ips: ipsOfA }, 'n/b': { labels: { pod: 'b' }, ips: PODS.b } },
+    policies,
+  });
+
+test('packets between pods, their node and strangers', { timeout: 120_000 }, async (t) => {
+  const { node, a, b, show } = await cluster(t);
+  const cells = async (): Promise<Record<string, boolean>> => {
+    const pairs: readonly (readonly [string, TestNetns, string])[] = [
+      ['a > b', a, B4],
+      ['a > b v6', a, B6],
+      ['b > a', b, A4],
+      ['a > node', a, NODE],
+      ['node > a', node, A4],
+      ['node > a v6', node, A6],
+    ];
+    const seen = await Promise.all(pairs.map(async ([name, from, to]) => [name, await pings(from, to)] as const));
+    return Object.fromEntries(seen);
+  };
+
+  assert.equal(await pings(node, A4), false, 'an interface that is not known');
+  show(worldOf([]));
+  const open = {
+    'a > b': true,
+    'a > b v6': true,
+    'b > a': true,
+    'a > node': true,
+    'node > a': true,
+    'node > a v6': true,
+  };
+  assert.deepEqual(await cells(), open);
+  show(worldOf([denyAll]));
+  const closed = { 'a > b': false, 'a > b v6': false, 'b > a': false, 'a > node': false };
+  assert.deepEqual(await cells(), { ...open, ...closed });
+  show(worldOf([denyAll, ...aToB]));
+  assert.deepEqual(await cells(), { ...open, ...closed, 'a > b': true, 'a > b v6': true });
+  show(worldOf([denyAll, policy('n/node', { egress: [{ to: [{ ipBlock: { cidr: `${NODE}/32` } }] }] })]));
+  assert.deepEqual(await cells(), { ...open, ...closed, 'a > node': true });
+
+  show(worldOf([]));
+  assert.equal(await pings(a, NODE, STRANGE), false, 'an address that is not the pod’s');
+  show(worldOf([], [...PODS.a, STRANGE]));
+  assert.equal(await pings(a, NODE, STRANGE), true, 'the address once it is the pod’s');
+});
+
+test('a live flow is cut when its policy goes, spared when another changes, and resumes', {
+  timeout: 120_000,
+}, async (t) => {
+  const { a, show, drops } = await cluster(t);
+  show(worldOf([denyAll, ...aToB]));
+  const ping = a.spawn('ping', ['-i', '0.1', B4], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let replies = 0;
+  ping.stdout?.on('data', (text: Buffer) => {
+    replies += text.toString().split('bytes from').length - 1;
+  });
+  const more = (what: string): Promise<unknown> => {
+    const wanted = replies + 5;
+    return waitFor(what, () => replies >= wanted, { timeoutMs: 20_000 });
+  };
+  await more('replies');
+
+  const before = await drops();
+  show(worldOf([denyAll, ...aToB, policy('n/other', { podSelector: isB, ingress: [{ ports: [{ port: 80 }] }] })]));
+  await more('replies after another policy came');
+  assert.equal(await drops(), before, 'no packet of the flow was dropped');
+
+  show(worldOf([denyAll]));
+  // A reply may have been on its way.
+  const cut = replies + 1;
+  await waitFor('dropped requests', async () => (await drops()) >= before + 5, { timeoutMs: 20_000 });
+  assert.ok(replies <= cut, `${replies - cut} replies after the cut`);
+
+  show(worldOf([denyAll, ...aToB]));
+  await more('replies after the policy came back');
+});
+
+const pings = (from: TestNetns, to: string, source?: string): Promise<boolean> =>
+  from.exec('ping', '-c2', '-i0.2', '-W1', ...(source === undefined ? [] : ['-I', source]), to).then(
+    () => true,
+    () => false,
+  );
+
+type Cluster = {
+  readonly node: TestNetns;
+  readonly a: TestNetns;
+  readonly b: TestNetns;
+  /** Makes this the world, in one batch. */
+  readonly show: (given: World) => void;
+  /** Packets dropped at the end of profiles so far, over all rebuilds of their chains that dropped none. */
+  readonly drops: () => Promise<number>;
+};
+
+async function cluster(t: TestContext): Promise<Cluster> {
+  const node = await testNetns(t, 'node');
+  for (const key of ['ipv4.ip_forward', 'ipv6.conf.all.forwarding']) await node.exec('sysctl', '-qw', `net.${key}=1`);
+  await node.exec('ip', 'addr', 'add', `${NODE}/32`, 'dev', 'lo');
+  // proxy_arp answers for what is routed through another interface.
+  await node.exec('ip', 'route', 'add', 'default', 'dev', 'lo');
+  const [a, b] = [await testNetns(t, 'a'), await testNetns(t, 'b')];
+  await wire(node, a, 'a');
+  await wire(node, b, 'b');
+  await a.exec('ip', 'addr', 'add', `${STRANGE}/32`, 'dev', 'eth0');
+  await node.exec('ip', 'route', 'add', `${STRANGE}/32`, 'dev', hostIfName('n', 'a'));
+
+  const nft = inNetns(node.path, openNftables);
+  t.after(nft.close);
+  const pipeline = createPipeline();
+  nft.commit(planReplacement({ table: POLICY_TABLE, objects: pipeline.renderer.objects() }));
+  return {
+    node,
+    a,
+    b,
+    show: (given) => nft.commit(planChanges(POLICY_TABLE, pipeline.show(given))),
+    drops: async () => {
+      const text = await node.exec('nft', 'list', 'table', 'inet', POLICY_TABLE.name);
+      return [...text.matchAll(/counter packets (\d+) bytes \d+ drop/g)].reduce((sum, [, n]) => sum + Number(n), 0);
+    },
+  };
+}
+
+async function wire(node: TestNetns, pod: TestNetns, name: keyof typeof PODS): Promise<void> {
+  const [ipv4, ipv6] = PODS[name];
+  const link = hostIfName('n', name);
+  await node.exec('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pod.name);
+  await node.exec('sysctl', '-qw', `net.ipv4.conf.${link}.proxy_arp=1`, `net.ipv4.neigh.${link}.proxy_delay=0`);
+  await node.exec('ip', 'addr', 'add', 'fe80::1/64', 'dev', link, 'nodad');
+  await node.exec('ip', 'link', 'set', link, 'up');
+  await pod.exec('ip', 'link', 'set', 'eth0', 'up');
+  await pod.exec('ip', 'addr', 'add', `${ipv4}/32`, 'dev', 'eth0');
+  await pod.exec('ip', 'addr', 'add', `${ipv6}/128`, 'dev', 'eth0', 'nodad');
+  await pod.exec('ip', 'route', 'add', '169.254.1.1', 'dev', 'eth0', 'scope', 'link');
+  await pod.exec('ip', 'route', 'add', 'default', 'via', '169.254.1.1', 'dev', 'eth0');
+  await pod.exec('ip', '-6', 'route', 'add', 'default', 'via', 'fe80::1', 'dev', 'eth0');
+  await node.exec('ip', 'route', 'add', `${ipv4}/32`, 'dev', link);
+  await node.exec('ip', '-6', 'route', 'add', `${ipv6}/128`, 'dev', link);
+}
