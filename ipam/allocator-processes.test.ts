@@ -2,20 +2,25 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { waitFor } from '../lib/wait-for.ts';
 import { ipamWorld, ipPool } from '../test/support/ipam-world.ts';
 
 const CHILD = fileURLToPath(new URL('../test/support/ipam-child.ts', import.meta.url));
 const DEADLINE_MS = 60_000;
 
-function startNode(t: TestContext, args: readonly string[], prefix: readonly string[] = []): ChildProcess {
+function startNode(
+  t: TestContext,
+  args: readonly string[],
+  { prefix = [], stdout = 'pipe' }: { readonly prefix?: readonly string[]; readonly stdout?: 'pipe' | number } = {},
+): ChildProcess {
   const [command = '', ...rest] = [...prefix, process.execPath, CHILD, ...args];
   const child = spawn(command, rest, {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', stdout, 'inherit'],
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
   });
@@ -61,12 +66,19 @@ test('a node that is killed while it assigns keeps every promise, and gives no a
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/16', { blockSize: 29 })]);
   let promised = new Map<string, string>();
   for (let round = 0; round < 5; round++) {
-    const child = startNode(t, ['churn', world.directory, 'node-1', '10.244.0.0/16', '29', `${round}`]);
-    assert.ok(child.stdout);
+    // What the node says goes into a file: a pipe that is full would stop it or lose a line.
+    const transcript = join(world.directory, `round-${round}`);
+    const said = openSync(transcript, 'a');
+    const args = ['churn', world.directory, 'node-1', '10.244.0.0/16', '29', `${round}`];
+    const child = startNode(t, args, { stdout: said });
+    closeSync(said);
     const ended = once(child, 'exit');
+    const length = 4000 + round * 777;
+    await waitFor('the transcript', () => statSync(transcript).size > length, { timeoutMs: DEADLINE_MS, everyMs: 1 });
+    child.kill('SIGKILL');
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
     let releasing = '';
-    let left = 100 + round * 37;
-    for await (const line of createInterface({ input: child.stdout })) {
+    for (const line of readFileSync(transcript, 'utf8').trimEnd().split('\n')) {
       const [sign, pod = '', ip = ''] = line.split(' ');
       if (sign === '+') {
         assert.ok(!promised.values().some((other) => other === ip), `${ip} was given twice`);
@@ -75,9 +87,7 @@ test('a node that is killed while it assigns keeps every promise, and gives no a
         promised.delete(pod);
         releasing = pod;
       }
-      if (--left === 0) child.kill('SIGKILL');
     }
-    assert.deepEqual(await ended, [null, 'SIGKILL']);
     const ipam = await world.open('node-1');
     const kept = new Map(ipam.assignments().map(({ pod, ips }) => [pod, String(ips[0])]));
     ipam.close();
@@ -94,7 +104,7 @@ test('a full disk refuses new addresses, still takes back old ones, and heals', 
   mkdirSync(join(world.directory, 'node-1'));
   const mount = `mount -t tmpfs -o size=512k tmpfs "$0" && exec "$@"`;
   const prefix = ['unshare', '--mount', 'sh', '-c', mount, join(world.directory, 'node-1')];
-  const child = startNode(t, ['full-disk', world.directory, 'node-1', '10.244.0.0/16', '20'], prefix);
+  const child = startNode(t, ['full-disk', world.directory, 'node-1', '10.244.0.0/16', '20'], { prefix });
   const result = JSON.parse(await readLine(linesOf(child)));
   assert.equal(result.refusal?.kind, 'unavailable');
   assert.match(result.refusal.why, /Cannot write assignment ".*" to journal ".*": database or disk is full/);
