@@ -45,20 +45,25 @@ function presumed(statement: Statement): Protocols {
     case 'reject':
       return statement.with === 'tcp reset' ? { l4proto: 6 } : {};
     default:
-      return {};
+      return NONE;
   }
 }
+
+const NONE: Protocols = {};
 
 /** Drops the matches at the end of `decoded` that the encoder would make for `statement` by itself. */
 function absorbProtocols(decoded: Decoded[], statement: Statement): void {
   const needed = presumed(statement);
-  for (const count of [2, 1]) {
+  if (needed.nfproto === undefined && needed.l4proto === undefined) return;
+  for (let count = Math.min(2, decoded.length); count > 0; count--) {
     const tail = decoded.slice(-count);
-    const before = tail[0]?.before;
-    if (before === undefined || tail.length < count) continue;
-    const made = Object.entries(missingProtocols(needed, before));
-    const there = tail.flatMap((entry) => Object.entries(provenBy(entry.statement)));
-    if (made.length === count && there.length === count && made.join() === there.join()) {
+    const { nfproto, l4proto } = missingProtocols(needed, tail[0]?.before ?? {});
+    const made = [nfproto, l4proto].filter((value) => value !== undefined).length;
+    if (made !== count) continue;
+    const [first, last] = [tail[0], tail.at(-1)].map((entry) => (entry ? provenBy(entry.statement) : {}));
+    const firstFits = nfproto === undefined || first?.nfproto === nfproto;
+    const lastFits = l4proto === undefined || last?.l4proto === l4proto;
+    if (firstFits && lastFits) {
       decoded.splice(-count);
       return;
     }

@@ -126,6 +126,7 @@ export function provenBy(statement: Statement): Protocols {
 
 function require(needed: Protocols, known: Protocols, out: Expression[]): Protocols {
   const missing = missingProtocols(needed, known);
+  if (missing.nfproto === undefined && missing.l4proto === undefined) return known;
   for (const key of ['nfproto', 'l4proto'] as const) {
     const value = missing[key];
     if (value === undefined) continue;
