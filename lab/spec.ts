@@ -26,6 +26,8 @@ export const labSpecSchema = z.strictObject({
   nodes: z.array(z.object({ name: z.string(), address: z.string() })),
   /** `starting`: being made by the process `startedBy`, and broken if that is gone. */
   state: z.enum(['starting', 'running']),
+  /** `process`: of no use without the process `startedBy`, which removes it at its end. */
+  lifetime: z.enum(['process', 'until-down']),
   startedBy: z.object({
     pid: z.int(),
     /** Field 22 of /proc/PID/stat, which tells a process from a later one with its number. */
@@ -54,7 +56,12 @@ export function parseNodeCount(text: string): Result<number> {
 
 /** The plan of a lab of `nodes` nodes: ToR at .1, nodes from .11 on. */
 export function planLab(
-  given: { readonly name: string; readonly nodes: number; readonly tor: TorKind },
+  given: {
+    readonly name: string;
+    readonly nodes: number;
+    readonly tor: TorKind;
+    readonly lifetime?: LabSpec['lifetime'];
+  },
   startedBy: LabSpec['startedBy'],
 ): LabSpec {
   return {
@@ -65,6 +72,7 @@ export function planLab(
       address: `198.51.100.${index + 11}`,
     })),
     state: 'starting',
+    lifetime: given.lifetime ?? 'until-down',
     startedBy,
   };
 }

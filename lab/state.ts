@@ -15,20 +15,24 @@ import { LABS_DIRECTORY, labDirectory, labFiles } from './paths.ts';
 import { startTimeOf } from './processes.ts';
 import { type LabSpec, labSpecSchema } from './spec.ts';
 
-/** What is known of a lab name. `broken`: something is there that no running command works on. */
+/**
+ * What is known of a lab name. `broken`: something is there that no running command works on. `orphaned`: it runs, but
+ * the command that would remove it was killed.
+ */
 export type LabState =
   | { readonly kind: 'absent' }
   | { readonly kind: 'broken' }
   | { readonly kind: 'starting'; readonly pid: number }
-  | { readonly kind: 'running'; readonly spec: LabSpec };
+  | { readonly kind: 'running' | 'orphaned'; readonly spec: LabSpec };
 
 export function readLabState(lab: string): LabState {
   if (!existsSync(labDirectory(lab))) return { kind: 'absent' };
   const spec = readSpec(lab);
   if (spec === undefined) return { kind: 'broken' };
-  if (spec.state === 'running') return { kind: 'running', spec };
   const { pid, startTime } = spec.startedBy;
-  return startTimeOf(pid) === startTime ? { kind: 'starting', pid } : { kind: 'broken' };
+  const isOwned = startTimeOf(pid) === startTime;
+  if (spec.state === 'starting') return isOwned ? { kind: 'starting', pid } : { kind: 'broken' };
+  return { kind: isOwned || spec.lifetime === 'until-down' ? 'running' : 'orphaned', spec };
 }
 
 /**
@@ -39,6 +43,7 @@ export function requireLab(lab: string): LabSpec {
   const state = readLabState(lab);
   switch (state.kind) {
     case 'running':
+    case 'orphaned':
       return state.spec;
     case 'absent':
       throw new Error(`Cannot find lab "${lab}": not running, expected ${known()} (./margay lab up${nameOption(lab)})`);

@@ -3,23 +3,15 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
-import { waitFor } from '../lib/wait-for.ts';
-import { agentStatus, startAgent, startGobgpd, writeNodeFiles } from './agent.ts';
-import { lastFailure, startSupervised } from './daemon.ts';
+import { startAgent, startGobgpd, writeNodeFiles } from './agent.ts';
+import { startSupervised } from './daemon.ts';
 import { down } from './down.ts';
 import { findExecutable } from './exec.ts';
 import { labNetns } from './netns.ts';
 import { initialObjects } from './objects.ts';
-import {
-  CNI_BIN_DIRECTORY,
-  labFiles,
-  NODE_EXECUTABLE,
-  nodeFiles,
-  SOURCE_DIRECTORY,
-  torFiles,
-  torNetns,
-} from './paths.ts';
+import { CNI_BIN_DIRECTORY, labFiles, NODE_EXECUTABLE, SOURCE_DIRECTORY, torFiles, torNetns } from './paths.ts';
 import { labProcesses, startTimeOf } from './processes.ts';
+import { waitForPrograms } from './ready.ts';
 import { makeSegment } from './segment.ts';
 import { type LabSpec, planLab, type TorKind } from './spec.ts';
 import { createLabDirectory, readLabState, writeSpec } from './state.ts';
@@ -29,6 +21,8 @@ export type UpOptions = {
   readonly name: string;
   readonly nodes: number;
   readonly tor: TorKind;
+  /** Absent: `until-down`. */
+  readonly lifetime?: LabSpec['lifetime'];
   /** One line about each step. */
   readonly progress: (line: string) => void;
   /** Aborted: what was made is removed again. */
@@ -40,10 +34,10 @@ export type UpOptions = {
  * under the name is removed first, and so is everything when a step fails.
  * @throws Error when the lab runs already, a program is missing or does not come up
  */
-export async function up({ name, nodes, tor, progress, signal }: UpOptions): Promise<LabSpec> {
+export async function up({ name, nodes, tor, lifetime = 'until-down', progress, signal }: UpOptions): Promise<LabSpec> {
   checkMachine(tor);
   await clearName(name, progress);
-  const spec = planLab({ name, nodes, tor }, { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' });
+  const spec = planLab({ name, nodes, tor, lifetime }, { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' });
   createLabDirectory(spec);
   try {
     progress(`making namespaces for ${nodes} nodes and the ToR (${tor})`);
@@ -53,7 +47,7 @@ export async function up({ name, nodes, tor, progress, signal }: UpOptions): Pro
     progress('starting gobgpd and the agent on every node, the ToR, and the runtime');
     await startPrograms(spec);
     signal.throwIfAborted();
-    await waitForAgents(spec, signal);
+    await waitForPrograms(spec, signal);
     const running: LabSpec = { ...spec, state: 'running' };
     writeSpec(running);
     return running;
@@ -61,25 +55,6 @@ export async function up({ name, nodes, tor, progress, signal }: UpOptions): Pro
     await down(name);
     throw error;
   }
-}
-
-/** @throws Error when some session or block is still missing after `timeoutMs` */
-export async function waitForRoutes(spec: LabSpec, signal: AbortSignal, timeoutMs = 40_000): Promise<void> {
-  const others = spec.nodes.length - 1;
-  await Promise.all(
-    spec.nodes.map(({ name }) =>
-      waitFor(
-        `the BGP sessions of ${name}`,
-        async () => {
-          signal.throwIfAborted();
-          const status = await agentStatus(spec.name, name);
-          const up = status?.bgp.peers.filter(({ state }) => state === 'established').length ?? 0;
-          return up > others && (status?.routes.learned ?? 0) >= others;
-        },
-        { timeoutMs, everyMs: 50 },
-      ),
-    ),
-  );
 }
 
 function checkMachine(tor: TorKind): void {
@@ -148,25 +123,4 @@ async function startPrograms(spec: LabSpec): Promise<void> {
     command: [NODE_EXECUTABLE, program('pod', 'main.ts'), torFiles(lab).outsideSocket],
     files: torFiles(lab).outside,
   });
-}
-
-async function waitForAgents({ name: lab, nodes }: LabSpec, signal: AbortSignal): Promise<void> {
-  await Promise.all(
-    nodes.map(async ({ name }) => {
-      try {
-        await waitFor(
-          `the agent of ${name}`,
-          async () => {
-            signal.throwIfAborted();
-            return (await agentStatus(lab, name))?.ready === true;
-          },
-          { timeoutMs: 30_000, everyMs: 50 },
-        );
-      } catch (cause) {
-        signal.throwIfAborted();
-        const said = lastFailure(nodeFiles(lab, name).agent.log);
-        throw new Error(`Cannot start the agent of ${name}: not ready within 30 s; it said: ${said}`, { cause });
-      }
-    }),
-  );
 }

@@ -1,9 +1,10 @@
 // `margay lab up` and `margay lab down`.
 import type { Command } from 'commander';
 import { down } from '../../lab/down.ts';
+import { waitForRoutes } from '../../lab/ready.ts';
 import type { TorKind } from '../../lab/spec.ts';
 import { labStatus, printStatus } from '../../lab/status.ts';
-import { up, waitForRoutes } from '../../lab/up.ts';
+import { up } from '../../lab/up.ts';
 import { interruptible, type NameOption, requireRoot, withName, withShape } from './options.ts';
 
 export function registerLabUp(lab: Command): void {

@@ -12,10 +12,11 @@ import { readRelevant, worldOf } from '../expected.ts';
 import { observe, planMatrix, planOutside } from '../matrix.ts';
 import { labFiles, nodeNetns } from '../paths.ts';
 import { deletePod, waitForPods } from '../pods.ts';
+import { waitForRoutes } from '../ready.ts';
 import { type Timing, timingsFile } from '../runtime/steps.ts';
 import { type LabSpec, NODE_ASN, OUTSIDE_ADDRESSES, TOR_ADDRESS, type TorKind } from '../spec.ts';
 import { establishedPeers } from '../status.ts';
-import { up, waitForRoutes } from '../up.ts';
+import { up } from '../up.ts';
 import { checkKernels, checkPing, torRoutes } from './checks.ts';
 import { applyAll, applyAndWatch, readManifest } from './effect.ts';
 import type { DemoCheck, DemoReport, DemoStep } from './report.ts';
@@ -38,7 +39,7 @@ export async function demo(options: DemoOptions): Promise<DemoReport> {
   const failures: string[] = [];
   let isOurs = false;
   try {
-    const spec = await up(options);
+    const spec = await up({ ...options, lifetime: options.after === 'remove' ? 'process' : 'until-down' });
     isOurs = true;
     await play(spec, options, report, start);
   } catch (error) {
