@@ -1,16 +1,8 @@
 // Addresses of links by rtnetlink (include/uapi/linux/if_addr.h).
 import { type Family, type Ip, ipFamily, ipFromBytes, ipToBytes } from '../ip.ts';
 import { KernelError } from './kernel-error.ts';
-import {
-  attribute,
-  concatBytes,
-  decodeAttributes,
-  type NetlinkMessage,
-  NLM_F,
-  readU32,
-  struct,
-  u32Attribute,
-} from './netlink-message.ts';
+import { type NetlinkMessage, NLM_F } from './netlink-message.ts';
+import { addressPayload, readAddress } from './rt-payload.ts';
 import type { Rtnl } from './rtnl.ts';
 
 /** An address on a link, with the prefix length of its subnet. */
@@ -20,11 +12,6 @@ export const AF = { 4: 2, 6: 10 } as const satisfies Record<Family, number>;
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
-const IFA_ADDRESS = 1;
-const IFA_LOCAL = 2;
-const IFA_FLAGS = 8;
-const IFA_F_NODAD = 2;
-const IFADDRMSG_LENGTH = 8;
 const EADDRNOTAVAIL = 99;
 
 /**
@@ -55,7 +42,7 @@ export function deleteAddress(rtnl: Rtnl, address: LinkAddress): boolean {
 
 /** Addresses of one link, or of all. @throws KernelError */
 export function listAddresses(rtnl: Rtnl, index?: number): readonly LinkAddress[] {
-  const payload = struct([1, 0], [1, 0], [1, 0], [1, 0], [4, 0]);
+  const payload = addressPayload({});
   return rtnl.dump({ op: 'list addresses', type: RTM_GETADDR, payload }, (message) => {
     const address = decodeAddress(message);
     return index === undefined || address?.index === index ? address : undefined;
@@ -64,20 +51,20 @@ export function listAddresses(rtnl: Rtnl, index?: number): readonly LinkAddress[
 
 /** `undefined`: not a message about an IPv4 or IPv6 address. */
 export function decodeAddress({ type, payload }: NetlinkMessage): LinkAddress | undefined {
-  if ((type !== RTM_NEWADDR && type !== RTM_DELADDR) || payload.length < IFADDRMSG_LENGTH) return undefined;
-  const attributes = decodeAttributes(payload.subarray(IFADDRMSG_LENGTH));
-  // On a point-to-point link IFA_ADDRESS is the other side.
-  const bytes = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS);
+  const message = type === RTM_NEWADDR || type === RTM_DELADDR ? readAddress(payload) : undefined;
+  if (message === undefined) return undefined;
+  const { index = 0, prefixlen = 0 } = message.data;
+  // On a point-to-point link `address` is the other side.
+  const bytes = message.attrs.local ?? message.attrs.address;
   if (bytes === undefined || (bytes.length !== 4 && bytes.length !== 16)) return undefined;
-  return { index: readU32(payload, 4), ip: ipFromBytes(bytes), prefixLength: payload[1] ?? 0 };
+  return { index, ip: ipFromBytes(bytes), prefixLength: prefixlen };
 }
 
 function encodeAddress({ index, ip, prefixLength }: LinkAddress): Uint8Array {
-  const bytes = ipToBytes(ip);
-  return concatBytes([
-    struct([1, AF[ipFamily(ip)]], [1, prefixLength], [1, IFA_F_NODAD], [1, 0], [4, index]),
-    attribute(IFA_LOCAL, bytes),
-    attribute(IFA_ADDRESS, bytes),
-    u32Attribute(IFA_FLAGS, IFA_F_NODAD),
-  ]);
+  const bytes = Buffer.from(ipToBytes(ip));
+  const flags = { nodad: true } as const;
+  return addressPayload(
+    { family: AF[ipFamily(ip)], prefixlen: prefixLength, flags, index },
+    { local: bytes, address: bytes, flags },
+  );
 }

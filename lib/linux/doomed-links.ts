@@ -3,8 +3,9 @@
 // that another thread sends.
 import koffi from 'koffi';
 import { KernelError } from './kernel-error.ts';
-import { IFLA, ifinfo, RTM_DELLINK, setLink } from './links.ts';
-import { concatBytes, decodeMessages, encodeMessage, NLM_F, NLMSG, readI32, u32Attribute } from './netlink-message.ts';
+import { RTM_DELLINK, setLink } from './links.ts';
+import { decodeMessages, encodeMessage, NLM_F, NLMSG, readI32 } from './netlink-message.ts';
+import { linkPayload } from './rt-payload.ts';
 import type { Rtnl } from './rtnl.ts';
 
 /** The interface group of links that are about to go. */
@@ -82,7 +83,7 @@ function openGroupDeleter(): { readonly run: () => Promise<void>; readonly close
   const op = 'delete the doomed links';
   const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, 0);
   if (fd < 0) throw new KernelError(op, koffi.errno());
-  const payload = concatBytes([ifinfo(), u32Attribute(IFLA.GROUP, DOOMED_GROUP)]);
+  const payload = linkPayload({}, { group: DOOMED_GROUP });
   let sequence = 0;
   let open = true;
 

@@ -1,19 +1,7 @@
 // Network links by rtnetlink: read, create a veth pair, change, delete (include/uapi/linux/if_link.h).
 import { KernelError } from './kernel-error.ts';
-import {
-  attribute,
-  concatBytes,
-  decodeAttributes,
-  type NetlinkMessage,
-  NLM_F,
-  nested,
-  readI32,
-  readString,
-  readU32,
-  stringAttribute,
-  struct,
-  u32Attribute,
-} from './netlink-message.ts';
+import { type NetlinkMessage, NLM_F, readU32 } from './netlink-message.ts';
+import { linkInfo, linkPayload, nestedPayload, readLink, readLinkInfo } from './rt-payload.ts';
 import type { Rtnl } from './rtnl.ts';
 
 /** A link. `running` is the carrier; `peerIndex` is the ifindex of a veth's other end, in the other end's namespace. */
@@ -52,40 +40,24 @@ export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
-const IFF_UP = 0x1;
-const IFF_LOWER_UP = 0x10000;
-const VETH_INFO_PEER = 1;
-const RTEXT_FILTER_SKIP_STATS = 8;
+const VETH_INFO_PEER = 1; // include/uapi/linux/veth.h
 const ENODEV = 19;
-const IFINFOMSG_LENGTH = 16;
 
-export const IFLA = {
-  ADDRESS: 1,
-  IFNAME: 3,
-  MTU: 4,
-  LINK: 5,
-  LINKINFO: 18,
-  IFALIAS: 20,
-  GROUP: 27,
-  NET_NS_FD: 28,
-  EXT_MASK: 29,
-} as const satisfies Record<string, number>;
-const INFO_KIND = 1;
-const INFO_DATA = 2;
+/** The kernel may leave out the statistics, which nobody here reads (RTEXT_FILTER_SKIP_STATS, an u32). */
+const SKIP_STATS = Buffer.from(new Uint32Array([8]).buffer);
 
 /** @throws KernelError */
 export function listLinks(rtnl: Rtnl): readonly Link[] {
-  const payload = concatBytes([ifinfo(), u32Attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS)]);
+  const payload = linkPayload({}, { extMask: SKIP_STATS });
   return rtnl.dump({ op: 'list links', type: RTM_GETLINK, payload }, decodeLink);
 }
 
 /** `undefined`: there is none. @throws KernelError */
 export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly index: number }): Link | undefined {
-  const skip = u32Attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   const payload =
     'name' in by
-      ? concatBytes([ifinfo(), stringAttribute(IFLA.IFNAME, by.name), skip])
-      : concatBytes([ifinfo({ index: by.index }), skip]);
+      ? linkPayload({}, { ifname: by.name, extMask: SKIP_STATS })
+      : linkPayload({ index: by.index }, { extMask: SKIP_STATS });
   const op = `find link "${'name' in by ? by.name : by.index}"`;
   try {
     return rtnl.request({ op, type: RTM_GETLINK, payload }).flatMap((message) => decodeLink(message) ?? [])[0];
@@ -101,39 +73,26 @@ export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly 
  * @throws KernelError EEXIST when either name is taken
  */
 export function createVeth(rtnl: Rtnl, { name, mac, mtu, peer }: VethSpec): void {
-  const peerInfo = attribute(
-    VETH_INFO_PEER,
-    concatBytes([
-      ifinfo(),
-      stringAttribute(IFLA.IFNAME, peer.name),
-      u32Attribute(IFLA.MTU, mtu),
-      u32Attribute(IFLA.NET_NS_FD, peer.netnsFd),
-    ]),
-  );
+  const peerInfo = nestedPayload(VETH_INFO_PEER, linkPayload({}, { ifname: peer.name, mtu, netNsFd: peer.netnsFd }));
   rtnl.request({
     op: `create veth "${name}" with peer "${peer.name}"`,
     type: RTM_NEWLINK,
     flags: NLM_F.CREATE | NLM_F.EXCL,
-    payload: concatBytes([
-      ifinfo(),
-      stringAttribute(IFLA.IFNAME, name),
-      u32Attribute(IFLA.MTU, mtu),
-      attribute(IFLA.ADDRESS, macToBytes(mac)),
-      nested(IFLA.LINKINFO, stringAttribute(INFO_KIND, 'veth'), nested(INFO_DATA, peerInfo)),
-    ]),
+    payload: linkPayload({}, { ifname: name, mtu, address: macBuffer(mac), linkinfo: linkInfo('veth', peerInfo) }),
   });
 }
 
 /** @throws KernelError */
 export function setLink(rtnl: Rtnl, index: number, { up, mtu, mac, group, alias }: LinkChange): void {
-  const attributes = [
-    ...(mtu === undefined ? [] : [u32Attribute(IFLA.MTU, mtu)]),
-    ...(mac === undefined ? [] : [attribute(IFLA.ADDRESS, macToBytes(mac))]),
-    ...(group === undefined ? [] : [u32Attribute(IFLA.GROUP, group)]),
-    ...(alias === undefined ? [] : [attribute(IFLA.IFALIAS, new TextEncoder().encode(alias))]),
-  ];
-  const flags = up === undefined ? {} : { flags: up ? IFF_UP : 0, change: IFF_UP };
-  const payload = concatBytes([ifinfo({ index, ...flags }), ...attributes]);
+  const payload = linkPayload(
+    { index, ...(up === undefined ? {} : { flags: up ? { up: true } : {}, change: { up: true } }) },
+    {
+      ...(mtu === undefined ? {} : { mtu }),
+      ...(mac === undefined ? {} : { address: macBuffer(mac) }),
+      ...(group === undefined ? {} : { group }),
+      ...(alias === undefined ? {} : { ifalias: alias }),
+    },
+  );
   rtnl.request({ op: `change link ${index}`, type: RTM_SETLINK, payload });
 }
 
@@ -144,7 +103,7 @@ export function setLink(rtnl: Rtnl, index: number, { up, mtu, mac, group, alias 
  */
 export function deleteLink(rtnl: Rtnl, index: number): boolean {
   try {
-    rtnl.request({ op: `delete link ${index}`, type: RTM_DELLINK, payload: ifinfo({ index }) });
+    rtnl.request({ op: `delete link ${index}`, type: RTM_DELLINK, payload: linkPayload({ index }) });
     return true;
   } catch (error) {
     if (error instanceof KernelError && error.errno === ENODEV) return false;
@@ -152,40 +111,28 @@ export function deleteLink(rtnl: Rtnl, index: number): boolean {
   }
 }
 
-/** `struct ifinfomsg` */
-export function ifinfo({
-  index = 0,
-  flags = 0,
-  change = 0,
-}: {
-  readonly index?: number;
-  readonly flags?: number;
-  readonly change?: number;
-} = {}): Uint8Array {
-  return struct([1, 0], [1, 0], [2, 0], [4, index], [4, flags], [4, change]);
-}
-
 /** `undefined`: not a message about a link. */
 export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined {
-  if ((type !== RTM_NEWLINK && type !== RTM_DELLINK) || payload.length < IFINFOMSG_LENGTH) return undefined;
-  const attributes = decodeAttributes(payload.subarray(IFINFOMSG_LENGTH));
-  const flags = readU32(payload, 8);
-  const [mtu, group, peer] = [attributes.get(IFLA.MTU), attributes.get(IFLA.GROUP), attributes.get(IFLA.LINK)];
-  const [name, mac, alias] = [attributes.get(IFLA.IFNAME), attributes.get(IFLA.ADDRESS), attributes.get(IFLA.IFALIAS)];
-  const kind = decodeAttributes(attributes.get(IFLA.LINKINFO) ?? new Uint8Array()).get(INFO_KIND);
+  const message = type === RTM_NEWLINK || type === RTM_DELLINK ? readLink(payload) : undefined;
+  if (message === undefined) return undefined;
+  const { index = 0, flags = {} } = message.data;
+  const { ifname = '', mtu = 0, group = 0, address, ifalias, link, linkinfo } = message.attrs;
+  const kind = linkinfo === undefined ? undefined : readLinkInfo(linkinfo).kind;
   return {
-    index: readI32(payload, 4),
-    name: name === undefined ? '' : readString(name),
-    ...(kind === undefined ? {} : { kind: readString(kind) }),
-    up: (flags & IFF_UP) !== 0,
-    running: (flags & IFF_LOWER_UP) !== 0,
-    mtu: mtu === undefined ? 0 : readU32(mtu),
-    ...(mac === undefined || mac.length !== 6 ? {} : { mac: macFromBytes(mac) }),
-    group: group === undefined ? 0 : readU32(group),
-    ...(alias === undefined ? {} : { alias: readString(alias) }),
-    ...(peer === undefined ? {} : { peerIndex: readU32(peer) }),
+    index,
+    name: ifname,
+    ...(kind === undefined ? {} : { kind }),
+    up: flags.up === true,
+    running: flags.lowerUp === true,
+    mtu,
+    ...(address?.length === 6 ? { mac: macFromBytes(address) } : {}),
+    group,
+    ...(ifalias === undefined ? {} : { alias: ifalias }),
+    ...(link === undefined ? {} : { peerIndex: readU32(link) }),
   };
 }
+
+const macBuffer = (mac: string): Buffer => Buffer.from(macToBytes(mac));
 
 /** Six hex bytes with colons. @throws RangeError for other text */
 export function macToBytes(mac: string): Uint8Array {

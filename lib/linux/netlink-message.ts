@@ -19,7 +19,6 @@ export const NLMSG = { NOOP: 1, ERROR: 2, DONE: 3 } as const satisfies Record<st
 const HEADER_LENGTH = 16;
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
-const NESTED = 0x8000;
 
 /** A parsed message; `payload` begins after the netlink header. `port` is the sender's, 0 for the kernel itself. */
 export type NetlinkMessage = {
@@ -70,15 +69,7 @@ export function attribute(type: number, data: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** An attribute that holds attributes. */
-export const nested = (type: number, ...children: readonly Uint8Array[]): Uint8Array =>
-  attribute(type | NESTED, concatBytes(children));
-
 export const u32Attribute = (type: number, value: number): Uint8Array => attribute(type, u32(value));
-
-/** A NUL-terminated string. */
-export const stringAttribute = (type: number, value: string): Uint8Array =>
-  attribute(type, new TextEncoder().encode(`${value}\0`));
 
 /** Attributes by type; of a repeated type the last one counts. Stops at the first malformed one. */
 export function decodeAttributes(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
