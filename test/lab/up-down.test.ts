@@ -7,9 +7,12 @@ import { test } from 'node:test';
 import { labNetns } from '../../lab/netns.ts';
 import { netnsPath } from '../../lab/paths.ts';
 import { startTimeOf } from '../../lab/processes.ts';
+import { readSpec } from '../../lab/state.ts';
 import type { LabStatus } from '../../lab/status.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { labName, leftovers, machineState, margay, margayOk, spawnMargay } from './lab-cli.ts';
+
+const PATIENCE = { timeoutMs: 30_000, everyMs: 5 };
 
 test('two labs run side by side, and status names what is there', async (t) => {
   const before = machineState();
@@ -79,37 +82,47 @@ test('down leaves nothing of an up that was killed at any moment', async (t) => 
   }
 });
 
-test('up cleans what a killed one left, and an interrupted demo removes its lab', async (t) => {
+test('a start cleans what a killed one left, and an interrupted demo removes its lab', async (t) => {
   const name = await labName(t);
   const killed = spawnMargay(['lab', 'up', '--name', name, '--nodes', '5'], { stdio: 'ignore' });
-  await waitFor('its agents', () => existsSync(`/run/margay/lab/${name}/nodes/node5/agent.pid`), {
-    timeoutMs: 30_000,
-  });
+  await waitFor('its agents', () => existsSync(`/run/margay/lab/${name}/nodes/node5/agent.pid`), PATIENCE);
   killed.kill('SIGKILL');
   await once(killed, 'close');
   assert.ok(leftovers(name).length > 0);
 
-  const demo = spawnMargay(['lab', 'demo', '--name', name, '--nodes', '1', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  let stdout = '';
-  demo.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  await waitFor('a pod of the demo', () => labNetns(name).some((netns) => netns.includes('-pod-')), {
-    timeoutMs: 30_000,
-  });
+  const first = startDemo(name);
+  await waitFor('a pod of the first demo', () => hasPodOf(name, first.child.pid), PATIENCE);
   assert.deepEqual(
     labNetns(name).filter((netns) => /node[2-5]$/.test(netns)),
     [],
     'leftovers of the killed one',
   );
-  demo.kill('SIGINT');
-  const [code] = await once(demo, 'close');
+  first.child.kill('SIGKILL');
+  await once(first.child, 'close');
+
+  const second = startDemo(name);
+  await waitFor('a pod of the second demo', () => hasPodOf(name, second.child.pid), PATIENCE);
+  second.child.kill('SIGINT');
+  const [code] = await once(second.child, 'close');
   assert.equal(code, 1);
-  assert.equal((JSON.parse(stdout) as { error: string }).error, 'interrupted');
+  assert.equal((JSON.parse(second.output()) as { error: string }).error, 'interrupted');
   assert.deepEqual(leftovers(name), []);
 });
+
+function startDemo(name: string) {
+  const child = spawnMargay(['lab', 'demo', '--name', name, '--nodes', '1', '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  return { child, output: () => output };
+}
+
+/** Whether a lab that this process started has a pod. */
+const hasPodOf = (lab: string, pid: number | undefined): boolean =>
+  readSpec(lab)?.startedBy.pid === pid && labNetns(lab).some((netns) => netns.includes('-pod-'));
 
 /** Everything that a status names. */
 function namedIn(status: LabStatus) {
