@@ -17,8 +17,8 @@ import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { createIpam } from '../ipam/allocator.ts';
 import type { Ipam } from '../ipam/ipam.ts';
-import { type Cidr, cidrOf } from '../lib/cidr.ts';
-import { compareIp } from '../lib/ip.ts';
+import { type Cidr, cidrAddress, cidrOf } from '../lib/cidr.ts';
+import { compareIp, type Ip } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
 import type { Route } from '../lib/linux/routes.ts';
@@ -106,6 +106,9 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     state.ipamProblem = outcome.kind === 'ready' ? undefined : outcome.why;
   };
 
+  // A journal that was lost knows no assignment, while pods may still use addresses: those are not given out again.
+  if (ipam.opening.recovered !== undefined) ipam.keepOut(endpointAddresses(routeDriver.read()));
+
   await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
   ipam.onBlocksChanged(tellBlocks);
   tellBlocks();
@@ -146,7 +149,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   });
 
   await untilReady(effects, signal);
-  watchKernel({ rtnl, effects, tellSubnets, log, signal });
+  watchKernel({ rtnl, nftPort: nft.portId, effects, tellSubnets, log, signal });
   await claimBlock();
 
   const handler = createCniHandler({
@@ -182,19 +185,26 @@ async function startIpam(ipam: Ipam): Promise<void> {
 /** Somebody else's changes of what is ours are seen by events, and by a whole reading from time to time. */
 function watchKernel(options: {
   readonly rtnl: Rtnl;
+  /** Of the socket whose changes are ours. */
+  readonly nftPort: number;
   readonly effects: Effects;
   readonly tellSubnets: () => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): void {
-  const { rtnl, effects, tellSubnets, log, signal } = options;
+  const { rtnl, nftPort, effects, tellSubnets, log, signal } = options;
   const onEvents = (events: RtEvents): void => {
     if (events.kind === 'overrun' || events.changes.some((change) => change.kind === 'address')) tellSubnets();
     effects.verifySoon('routes');
   };
   const onError = (error: Error): void => log.error({ err: error }, 'kernel route events lost');
   monitorRoutes({ onEvents, onError, ownPorts: () => new Set([rtnl.portId]), signal });
-  watchNftables({ table: POLICY_TABLE.name, onChange: () => effects.verifySoon('nftables'), signal });
+  watchNftables({
+    table: POLICY_TABLE.name,
+    portId: nftPort,
+    onChange: () => effects.verifySoon('nftables'),
+    signal,
+  });
   const timer = setInterval(() => {
     effects.verifySoon('routes');
     effects.verifySoon('nftables');
@@ -210,4 +220,10 @@ async function untilReady(effects: Effects, signal: AbortSignal): Promise<void> 
 function learnedInKernel(routes: ReadonlyMap<Cidr, Route>): LearnedRoutes {
   const learned = [...routes.values()].filter((route) => route.type === 'unicast' && route.nextHops.length > 0);
   return new Map(learned.map(({ dst, nextHops }) => [dst, nextHops.map(({ gateway }) => gateway).sort(compareIp)]));
+}
+
+/** Addresses that the kernel routes to pods of this node. */
+function endpointAddresses(routes: ReadonlyMap<Cidr, Route>): readonly Ip[] {
+  const endpoints = [...routes.values()].filter((route) => route.type === 'unicast' && route.nextHops.length === 0);
+  return endpoints.map(({ dst }) => cidrAddress(dst));
 }
