@@ -40,6 +40,10 @@ const COLUMNS: Columns = {
     { title: 'READINESS GATES', place: 'wide', cell: () => NONE },
   ],
   NetworkPolicy: [{ title: 'POD-SELECTOR', cell: ({ spec }) => printSelector(spec.podSelector) }],
+  ClusterNetworkPolicy: [
+    { title: 'TIER', cell: ({ spec }) => spec.tier },
+    { title: 'PRIORITY', cell: ({ spec }) => String(spec.priority) },
+  ],
   IPPool: [
     { title: 'CIDR', cell: ({ spec }) => spec.cidr },
     { title: 'BLOCKSIZE', cell: (pool) => String(blockSizeOf(pool)) },

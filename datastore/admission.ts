@@ -26,6 +26,7 @@ export function admit(write: Write, list: Lister): Result<void> {
     case 'Node':
     case 'Pod':
     case 'NetworkPolicy':
+    case 'ClusterNetworkPolicy':
     case 'BGPConfiguration':
     case 'BGPPeer':
       return ok(undefined);

@@ -12,6 +12,7 @@ export const FED_KINDS = [
   'Node',
   'Pod',
   'NetworkPolicy',
+  'ClusterNetworkPolicy',
   'IPPool',
   'BGPConfiguration',
   'BGPPeer',

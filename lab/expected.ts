@@ -8,7 +8,13 @@ import { type PacketEnd, verdict, type World } from '../policy/oracle.ts';
 import { podKey } from '../policy/world.ts';
 import type { Access } from './cell.ts';
 
-const RELEVANT = ['Namespace', 'Node', 'Pod', 'NetworkPolicy'] as const satisfies readonly Kind[];
+const RELEVANT = [
+  'Namespace',
+  'Node',
+  'Pod',
+  'NetworkPolicy',
+  'ClusterNetworkPolicy',
+] as const satisfies readonly Kind[];
 
 /** The objects that decide about connections. */
 export async function readRelevant(store: Store): Promise<readonly Resource[]> {

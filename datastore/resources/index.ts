@@ -1,6 +1,7 @@
 // The kinds that the datastore holds: one table from which get, apply, the store and the agent take names and schemas.
 import { type BgpConfiguration, bgpConfigurationSchema } from './bgp-configuration.ts';
 import { type BgpPeer, bgpPeerSchema } from './bgp-peer.ts';
+import { type ClusterNetworkPolicy, clusterNetworkPolicySchema } from './cluster-network-policy.ts';
 import { type IpBlock, ipBlockSchema } from './ip-block.ts';
 import { type IpPool, ipPoolSchema } from './ip-pool.ts';
 import { type Namespace, namespaceSchema } from './namespace.ts';
@@ -9,7 +10,16 @@ import { type Node, nodeSchema } from './node.ts';
 import { type Pod, podSchema } from './pod.ts';
 
 /** Every object that passes through the store. */
-export type Resource = Namespace | Node | Pod | NetworkPolicy | IpPool | IpBlock | BgpConfiguration | BgpPeer;
+export type Resource =
+  | Namespace
+  | Node
+  | Pod
+  | NetworkPolicy
+  | ClusterNetworkPolicy
+  | IpPool
+  | IpBlock
+  | BgpConfiguration
+  | BgpPeer;
 
 export type Kind = Resource['kind'];
 
@@ -27,6 +37,13 @@ export const KINDS = {
     shortNames: ['netpol'],
     namespaced: true,
     schema: networkPolicySchema,
+  },
+  ClusterNetworkPolicy: {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    plural: 'clusternetworkpolicies',
+    shortNames: ['cnp'],
+    namespaced: false,
+    schema: clusterNetworkPolicySchema,
   },
   IPPool: {
     apiVersion: 'projectcalico.org/v3',
