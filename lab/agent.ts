@@ -21,7 +21,10 @@ const agentStatusSchema = z.looseObject({
   }),
   blocks: z.array(z.string()),
   endpoints: z.array(z.looseObject({ namespace: z.string(), pod: z.string(), interface: z.string() })),
-  routes: z.looseObject({ learned: z.int() }),
+  routes: z.looseObject({
+    learned: z.int(),
+    rejected: z.array(z.looseObject({ prefix: z.string(), from: z.string() })),
+  }),
   problems: z.array(z.unknown()),
 });
 

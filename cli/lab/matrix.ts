@@ -25,6 +25,11 @@ async function run({ name, json, port }: Options): Promise<void> {
   const objects = await withStore(name, readRelevant);
   const pods = objects.filter((object) => object.kind === 'Pod');
   const cells = await observe(lab.name, planMatrix(worldOf(objects), pods, { port: only }));
+  const idle = pods.filter(({ status }) => status?.phase !== 'Running');
+  if (idle.length > 0) {
+    const names = idle.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(', ');
+    console.error(`margay: left out, not running: ${names}`);
+  }
   const isRight = cells.every(isAsExpected);
   if (json === true) printJson({ ok: isRight, cells });
   else if (cells.length === 0) console.log('No cells: fewer than two running pods, or none declares a port');

@@ -64,7 +64,7 @@ export async function checkKernels(spec: LabSpec): Promise<readonly DemoCheck[]>
       [...problems.flatMap(({ routes }) => routes)],
     ),
     check(
-      'no node took the default route of the ToR',
+      'no node took the default route that the ToR advertises',
       problems.every(({ defaults }) => defaults.length === 0),
       [...problems.flatMap(({ defaults }) => defaults)],
     ),
@@ -104,6 +104,11 @@ async function nodeProblems(
     .filter(({ dst }) => dst === 'default')
     .filter((route, index) => index > 0 || route.protocol === OUR_PROTOCOL || gatewaysOf(route).join() !== tor.address)
     .map((route) => `${node}: ${JSON.stringify(route)}`);
+  // A default route that never came would be no proof.
+  const rejected = (await agentStatus(lab, node))?.routes.rejected ?? [];
+  if (!rejected.some(({ prefix, from }) => prefix === '0.0.0.0/0' && from === tor.address)) {
+    defaults.push(`${node} has not heard of it`);
+  }
   return { routes: wrong, defaults, proxyArp: await proxyArpProblems(lab, node) };
 }
 

@@ -2,13 +2,18 @@
 // the kernel.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitFor } from '../../lib/wait-for.ts';
 import { startDaemon, startSupervised } from '../daemon.ts';
+import { runAny } from '../exec.ts';
 import { NODE_EXECUTABLE, SOURCE_DIRECTORY, torFiles, torNetns } from '../paths.ts';
 import { type LabSpec, NODE_ASN, TOR_ASN } from '../spec.ts';
 import type { Tor } from './tor.ts';
 
 export const gobgp: Tor = {
-  requires: [{ program: 'gobgpd', package: 'gobgpd' }],
+  requires: [
+    { program: 'gobgpd', package: 'gobgpd' },
+    { program: 'gobgp', package: 'gobgpd' },
+  ],
   daemons: ['gobgpd', 'installer'],
   start: async (spec) => {
     const { name: lab } = spec;
@@ -16,6 +21,7 @@ export const gobgp: Tor = {
     const netns = torNetns(lab);
     const directory = files.file('gobgp');
     mkdirSync(directory, { mode: 0o700 });
+    const socket = join(directory, 'gobgp.sock');
     const config = files.file('gobgpd.json');
     writeFileSync(config, printGobgpConfig(spec), { mode: 0o600 });
     await startDaemon({
@@ -23,20 +29,28 @@ export const gobgp: Tor = {
       netns,
       command: [
         'gobgpd',
-        ...['-f', config, '-t', 'json', '--api-hosts', `unix://${join(directory, 'gobgp.sock')}`],
+        ...['-f', config, '-t', 'json', '--api-hosts', `unix://${socket}`],
         ...['--pprof-disable', '-p'],
       ],
       files: files.daemon('gobgpd'),
     });
+    const route = ['0.0.0.0/0', 'nexthop', spec.tor.address];
+    await waitFor('gobgpd of the ToR to take a route', async () => {
+      const { exitCode } = await runAny(lab, [
+        'gobgp',
+        '--target',
+        `unix://${socket}`,
+        'global',
+        'rib',
+        'add',
+        ...route,
+      ]);
+      return exitCode === 0;
+    });
     await startSupervised({
       lab,
       netns,
-      command: [
-        NODE_EXECUTABLE,
-        join(SOURCE_DIRECTORY, 'lab', 'tor', 'gobgp-installer.ts'),
-        join(directory, 'gobgp.sock'),
-        spec.tor.address,
-      ],
+      command: [NODE_EXECUTABLE, join(SOURCE_DIRECTORY, 'lab', 'tor', 'gobgp-installer.ts'), socket],
       files: files.daemon('installer'),
     });
   },
