@@ -37,6 +37,7 @@ import { createNftDriver } from './driver/nftables.ts';
 import { createRouteDriver } from './driver/routes.ts';
 import { createEffects, type Effects } from './effects.ts';
 import { createEndpointWaiters } from './endpoint-waiters.ts';
+import { liveVerdict } from './explain/live-verdict.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
@@ -146,6 +147,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         problems: [state.storeProblem, state.ipamProblem, ...bgp.problems()].filter((text) => text !== undefined),
       }),
     endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
+    verdict: (words) =>
+      liveVerdict({ node: config.node, model, counters: () => nft.counters(POLICY_TABLE.name) }, words),
   });
 
   await untilReady(effects, signal);

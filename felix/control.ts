@@ -5,15 +5,19 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { dirname } from 'node:path';
+import type { Result } from '../lib/result.ts';
 
 /** What the socket serves. `undefined` answers 404. */
 export type ControlSource = {
   readonly status: () => object;
   readonly endpointRules: (namespace: string, pod: string) => string | undefined;
+  /** `words` are the parameters of the query. An error answers 400 with its sentence. */
+  readonly verdict: (words: Readonly<Record<string, string>>) => Result<object>;
 };
 
 /**
  * `GET /v1/status`: JSON. `GET /v1/endpoints/NAMESPACE/POD/rules`: nft text. `GET /readyz`: 200 or 503.
+ * `GET /v1/policy/verdict?from=END&to=END&port=PORT&protocol=PROTOCOL`: JSON.
  * @throws Error when the socket cannot be made
  */
 export async function serveControl(
@@ -23,7 +27,8 @@ export async function serveControl(
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   rmSync(path, { force: true });
   const server = createServer((request, response) => {
-    const [, version, kind, namespace, pod, leaf] = (request.url ?? '/').split('/');
+    const [path = '/', search = ''] = (request.url ?? '/').split('?', 2);
+    const [, version, kind, namespace, pod, leaf] = path.split('/');
     const reply = (status: number, type: string, body: string): void => {
       response.writeHead(status, { 'content-type': type }).end(body);
     };
@@ -31,6 +36,11 @@ export async function serveControl(
       return reply(source.ready() ? 200 : 503, 'text/plain', source.ready() ? 'ok\n' : 'not ready\n');
     if (version === 'v1' && kind === 'status')
       return reply(200, 'application/json', `${JSON.stringify(source.status())}\n`);
+    if (version === 'v1' && kind === 'policy' && namespace === 'verdict') {
+      const verdict = source.verdict(Object.fromEntries(new URLSearchParams(search)));
+      if (!verdict.ok) return reply(400, 'text/plain', `${verdict.error}\n`);
+      return reply(200, 'application/json', `${JSON.stringify(verdict.value)}\n`);
+    }
     if (version === 'v1' && kind === 'endpoints' && leaf === 'rules' && namespace !== undefined && pod !== undefined) {
       const text = source.endpointRules(namespace, pod);
       if (text !== undefined) return reply(200, 'text/plain', text);

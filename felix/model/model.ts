@@ -4,6 +4,7 @@
 //   resources ─┬─► policy model ─► renderer ─► nft objects (drainNft)
 //   endpoints ─┤
 //              └─► routing ─► routes, desired BGP
+import type { Resource } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
@@ -29,6 +30,8 @@ export type Model = {
   readonly newGeneration: () => void;
   readonly nftObjects: () => ReadonlyMap<NftKey, NftObject>;
   readonly explainEndpoint: (endpoint: EndpointView) => readonly NftKey[];
+  /** Every object that is in force, of every kind. */
+  readonly resources: () => Iterable<Resource>;
   readonly pools: () => readonly IpPool[];
   /** Own addresses; empty while the Node object is not known. */
   readonly nodeAddresses: () => readonly Ip[];
@@ -80,6 +83,7 @@ export function createModel({ node, generation }: { readonly node: string; reado
     },
     nftObjects: renderer.objects,
     explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
+    resources: resources.all,
     pools: resources.pools,
     nodeAddresses: () => routing.bgp().desired?.global.listenAddresses ?? [],
     endpoints: endpoints.list,

@@ -9,6 +9,8 @@ import type { Change } from '../../lib/change.ts';
 export type Resources = {
   /** Takes a change; an object that cannot be used (`error`) keeps its last good form. Returns what is in force now. */
   readonly accept: (change: Change<ResourceKey, Resource>, error: string | undefined) => Resource | undefined;
+  /** Every object that is in force, of every kind. */
+  readonly all: () => Iterable<Resource>;
   readonly nodes: () => readonly Node[];
   readonly pools: () => readonly IpPool[];
   readonly peers: () => readonly BgpPeer[];
@@ -43,6 +45,7 @@ export function createResources(): Resources {
       else if (value.kind === 'BGPConfiguration') configurations.set(key, value);
       return value;
     },
+    all: () => good.values(),
     nodes: () => [...nodes.values()],
     pools: () => [...pools.values()],
     peers: () => [...peers.values()],

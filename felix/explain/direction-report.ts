@@ -1,0 +1,106 @@
+// One direction of a verdict as plain JSON: what decided, and every rule that applied on the way, in words and in the
+// language of nft(8).
+import type { CounterName } from '../../lib/nftables/ast.ts';
+import { printRule } from '../../lib/nftables/print.ts';
+import type { WalkStep } from '../../lib/nftables/walk.ts';
+import { describePolicy, describeRule, describeRuleRef, describeSubject } from '../../policy/explain/describe.ts';
+import type { Policy, PolicyKey, RuleRef } from '../../policy/ir.ts';
+import { type ChainLegend, chainLegend, type Decision, describeDecision, ruleOf } from './decision.ts';
+import type { Finding } from './judge.ts';
+
+/** `counter` is the named counter of the rule; `packets` and `bytes` are what it counts now, where that is known. */
+export type StepReport = {
+  readonly chain: string;
+  readonly index: number;
+  readonly rule: string;
+  readonly about: string;
+  readonly counter?: CounterName;
+  readonly packets?: number;
+  readonly bytes?: number;
+};
+
+/**
+ * `reason` is the kind of decision, `by` the same in words. `policy` and `rule` say which rule decided, the rule by its
+ * place in the policy's list; `says` is that rule in words. `policies` are those that isolate the pod.
+ */
+export type DirectionReport = {
+  readonly verdict: 'allow' | 'deny';
+  readonly reason: Decision['kind'];
+  readonly by: string;
+  readonly policy?: string;
+  readonly rule?: number;
+  readonly says?: string;
+  readonly policies?: readonly string[];
+  readonly path: readonly StepReport[];
+  readonly oracle: 'allow' | 'deny';
+};
+
+export function directionReport(options: {
+  readonly finding: Finding;
+  readonly opinion: 'allow' | 'deny';
+  readonly policies: ReadonlyMap<PolicyKey, Policy>;
+}): DirectionReport {
+  const { finding, opinion, policies } = options;
+  const { allowed, decision, path } = finding;
+  const legend = chainLegend(policies.keys());
+  return {
+    verdict: allowed ? 'allow' : 'deny',
+    reason: decision.kind,
+    by: describeDecision(decision),
+    ...(decision.kind === 'rule' && ruleFields(decision.rule, policies)),
+    ...(decision.kind === 'isolated' && { policies: decision.policies.map(describePolicy) }),
+    path: path.map((step) => stepReport(step, legend, policies)),
+    oracle: opinion,
+  };
+}
+
+/** For what no rule was asked about. */
+export const plainReport = (kind: 'no-address' | 'no-such-port'): DirectionReport => ({
+  verdict: 'deny',
+  reason: kind,
+  by: describeDecision({ kind }),
+  path: [],
+  oracle: 'deny',
+});
+
+function ruleFields(ref: RuleRef, policies: ReadonlyMap<PolicyKey, Policy>) {
+  const rule = policies.get(ref.policy)?.[ref.direction]?.find(({ ref: own }) => own.index === ref.index);
+  return {
+    policy: describePolicy(ref.policy),
+    rule: ref.index,
+    ...(rule !== undefined && { says: describeRule(rule) }),
+  };
+}
+
+function stepReport(step: WalkStep, legend: ChainLegend, policies: ReadonlyMap<PolicyKey, Policy>): StepReport {
+  const counter = step.rule.statements.find((statement) => statement.kind === 'counter-ref')?.counter;
+  return {
+    chain: step.chain,
+    index: step.index,
+    rule: printRule(step.rule),
+    about: aboutStep(step, legend, policies),
+    ...(counter !== undefined && { counter }),
+  };
+}
+
+function aboutStep(step: WalkStep, legend: ChainLegend, policies: ReadonlyMap<PolicyKey, Policy>): string {
+  const ref = ruleOf(step, legend, policies.keys());
+  if (ref !== undefined) {
+    const rule = policies.get(ref.policy)?.[ref.direction]?.find(({ ref: own }) => own.index === ref.index);
+    return rule === undefined ? describeRuleRef(ref) : `${describeRuleRef(ref)}: ${describeRule(rule)}`;
+  }
+  for (const statement of step.rule.statements) {
+    if (statement.kind === 'vmap') return 'the chain of all pods that have the same policies';
+    if (statement.kind !== 'verdict') continue;
+    const { verdict } = statement;
+    if (verdict.kind === 'jump' || verdict.kind === 'goto') {
+      const policy = policies.get(legend.get(verdict.chain)?.policy ?? ('' as PolicyKey));
+      return policy === undefined
+        ? 'the rules of a tier'
+        : `${describePolicy(policy.key)} selects ${describeSubject(policy)}`;
+    }
+    const place = /^[ft][ie]_/.test(step.chain) ? 'end of the pod’s policies' : 'a rule for every pod';
+    return `${place}: ${verdict.kind}`;
+  }
+  return 'a rule for every pod';
+}

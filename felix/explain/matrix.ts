@@ -1,0 +1,76 @@
+// Who reaches whom: every pair of pods for each port, by the rules, and checked against the oracle.
+
+import type { Family } from '../../lib/ip.ts';
+import { ipFamily } from '../../lib/ip.ts';
+import { declaredPort } from '../../policy/explain/places.ts';
+import { verdict } from '../../policy/oracle.ts';
+import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
+import type { PortSpec } from './verdict-query.ts';
+import type { Explainer } from './verdict-report.ts';
+
+/** A port, and what its table is called. */
+export type MatrixPort = { readonly text: string; readonly port: PortSpec };
+
+/**
+ * `order`: the pods, sorted. `tables`: for each port a text per source with a sign per destination: `.` allowed, `X`
+ * denied, `#` the pod itself, `P` the destination has no port of that name. `disagreements` are sentences about cells
+ * where rules and oracle differ: defects of this program.
+ */
+export type Matrix = {
+  readonly order: readonly PodKey[];
+  readonly tables: Readonly<Record<string, readonly string[]>>;
+  readonly disagreements: readonly string[];
+};
+
+/** Pods without an address, and those that ran to their end, have no part. */
+export function connectivityMatrix(
+  explainer: Explainer,
+  ports: readonly MatrixPort[],
+  family: Family | undefined,
+): Matrix {
+  const { world } = explainer;
+  const order = world.pods
+    .filter(({ finished, ips }) => !finished && ips.length > 0)
+    .map(({ namespace, name }) => podKey(namespace, name))
+    .sort();
+  const disagreements: string[] = [];
+  const tables = ports.map(({ text, port }) => {
+    const rows = order.map((from) =>
+      order
+        .map((to) => (from === to ? '#' : cell({ explainer, port, family, text, disagreements }, from, to)))
+        .join(''),
+    );
+    return [text, rows] as const;
+  });
+  return { order, tables: Object.fromEntries(tables), disagreements };
+}
+
+type Table = {
+  readonly explainer: Explainer;
+  readonly port: PortSpec;
+  readonly family: Family | undefined;
+  readonly text: string;
+  readonly disagreements: string[];
+};
+
+function cell(table: Table, from: PodKey, to: PodKey): '.' | 'X' | 'P' {
+  const { explainer, port, family, text, disagreements } = table;
+  const { world, places, judge } = explainer;
+  const number = portOf(port, places.pod(to));
+  if (number === 'none') return 'P';
+  const ends = places.resolve({ pod: from }, { pod: to }, family);
+  if (ends === undefined) return 'X';
+  const common = { protocol: port.protocol, ...(number !== undefined && { port: number }) };
+  const allowed = judge.allows({ ...ends, ...common });
+  const opinion = verdict(world, { from: { pod: from }, to: { pod: to }, ...common, family: ipFamily(ends.from.ip) });
+  if (opinion.allowed !== allowed) {
+    const [rules, oracle] = allowed ? ['allow', 'denies'] : ['deny', 'allows'];
+    disagreements.push(`${from} to ${to} on ${text}: the rules ${rules} it, the oracle ${oracle} it`);
+  }
+  return allowed ? '.' : 'X';
+}
+
+function portOf(port: PortSpec, pod: PodFacts | undefined): number | undefined | 'none' {
+  if (port.protocol === 'icmp') return undefined;
+  return 'number' in port ? port.number : (declaredPort(pod, port.name, port.protocol) ?? 'none');
+}

@@ -1,0 +1,116 @@
+// The answer to "may this connection be made, and why": each direction with what decided and the rules on the way, and
+// the opinion of the oracle beside it.
+import type { Resource } from '../../datastore/resources/index.ts';
+import { type Ip, ipFamily } from '../../lib/ip.ts';
+import { hostIfName, type IfName } from '../../lib/linux/if-name.ts';
+import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
+import { err, ok, type Result } from '../../lib/result.ts';
+import { convertWorld } from '../../policy/convert/world.ts';
+import { createPlaces, declaredPort, type Place, type Places } from '../../policy/explain/places.ts';
+import type { Policy, PolicyKey, Protocol } from '../../policy/ir.ts';
+import { type PacketEnd, verdict, type World } from '../../policy/oracle.ts';
+import { type DirectionReport, directionReport, plainReport } from './direction-report.ts';
+import { createJudge, type Flow, type Judge } from './judge.ts';
+import { policiesOf } from './policies-of.ts';
+import type { VerdictQuery } from './verdict-query.ts';
+
+export type EndReport = { readonly pod?: string; readonly ip?: Ip; readonly interface?: IfName };
+
+/**
+ * `port` is the number that a name stands for; absent with ICMP, or when there is none of the name. `disagreement`
+ * names the directions in which oracle and rules differ: a defect of this program.
+ */
+export type VerdictReport = {
+  readonly from: EndReport;
+  readonly to: EndReport;
+  readonly protocol: Protocol | 'icmp';
+  readonly port?: number;
+  readonly verdict: 'allow' | 'deny';
+  readonly egress: DirectionReport;
+  readonly ingress: DirectionReport;
+  readonly disagreement: readonly ('egress' | 'ingress')[];
+};
+
+/** Answers questions about one state of the world, and the table that enforces it. */
+export type Explainer = {
+  readonly world: World;
+  readonly places: Places;
+  readonly judge: Judge;
+  readonly policies: ReadonlyMap<PolicyKey, Policy>;
+  readonly report: (query: VerdictQuery) => Result<VerdictReport>;
+};
+
+export function createExplainer(resources: readonly Resource[], objects: ReadonlyMap<NftKey, NftObject>): Explainer {
+  const world = convertWorld(resources);
+  const places = createPlaces(world);
+  const policies = policiesOf(resources);
+  const judge = createJudge({ objects, places, policies: [...policies.keys()] });
+
+  const report = (query: VerdictQuery): Result<VerdictReport> => {
+    for (const end of [query.from, query.to]) {
+      if ('pod' in end && places.pod(end.pod) === undefined) {
+        return err(`Cannot judge pod "${end.pod}": there is no such pod, expected one that was given`);
+      }
+    }
+    const ends = places.resolve(query.from, query.to, query.family);
+    if (ends === undefined) return ok(undecided(query, 'no-address'));
+    const port = portNumber(query, ends.to);
+    if (port === 'none') return ok(undecided(query, 'no-such-port', ends));
+    const { protocol } = query.port;
+    const flow: Flow = { ...ends, protocol, ...(port !== undefined && { port }) };
+    const opinion = verdict(world, { ...packetOf(query), family: ipFamily(ends.from.ip) });
+    const [egress, ingress] = (['egress', 'ingress'] as const).map((direction) =>
+      directionReport({ finding: judge.find(direction, flow), opinion: opinion[direction].kind, policies }),
+    );
+    if (egress === undefined || ingress === undefined) throw new Error('Cannot happen');
+    const differs = { egress: egress.oracle !== egress.verdict, ingress: ingress.oracle !== ingress.verdict };
+    return ok({
+      from: endReport(query.from, ends.from),
+      to: endReport(query.to, ends.to),
+      protocol,
+      ...(port !== undefined && { port }),
+      verdict: egress.verdict === 'allow' && ingress.verdict === 'allow' ? 'allow' : 'deny',
+      egress,
+      ingress,
+      disagreement: (['egress', 'ingress'] as const).filter((direction) => differs[direction]),
+    });
+  };
+  return { world, places, judge, policies, report };
+}
+
+function portNumber({ port }: VerdictQuery, to: Place): number | undefined | 'none' {
+  if (port.protocol === 'icmp') return undefined;
+  return 'number' in port ? port.number : (declaredPort(to.pod, port.name, port.protocol) ?? 'none');
+}
+
+function packetOf({ from, to, port }: VerdictQuery) {
+  const common = { from, to, protocol: port.protocol };
+  if (port.protocol === 'icmp') return common;
+  return 'number' in port ? { ...common, port: port.number } : { ...common, portName: port.name };
+}
+
+function undecided(
+  query: VerdictQuery,
+  kind: 'no-address' | 'no-such-port',
+  ends?: { readonly from: Place; readonly to: Place },
+): VerdictReport {
+  return {
+    from: endReport(query.from, ends?.from),
+    to: endReport(query.to, ends?.to),
+    protocol: query.port.protocol,
+    verdict: 'deny',
+    egress: plainReport(kind),
+    ingress: plainReport(kind),
+    disagreement: [],
+  };
+}
+
+function endReport(asked: PacketEnd, place: Place | undefined): EndReport {
+  const pod = place?.pod;
+  const key = pod !== undefined ? `${pod.namespace}/${pod.name}` : 'pod' in asked ? asked.pod : undefined;
+  return {
+    ...(key !== undefined && { pod: key }),
+    ...(place !== undefined && { ip: place.ip }),
+    ...(pod !== undefined && { interface: hostIfName(pod.namespace, pod.name) }),
+  };
+}
