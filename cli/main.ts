@@ -22,6 +22,7 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map([
       load: async () => (await import('./lab.ts')).registerLab,
     },
   ],
+  ['policy', { summary: 'what policies do to pods', load: async () => (await import('./policy.ts')).registerPolicy }],
   ['test', { summary: 'run the tests of the project', load: async () => (await import('./test.ts')).registerTest }],
 ]);
 

@@ -26,6 +26,10 @@ export function parseResource(raw: unknown): Result<Resource> {
   return parsed.success ? ok(parsed.data) : err(`Cannot accept ${title}: ${formatIssues(parsed.error.issues, value)}`);
 }
 
+/** Whether that is what `parseResource` says about an object of a kind that is none of ours, such as a Deployment. */
+export const isUnknownKind = (error: string): boolean =>
+  /^Cannot accept kind .*: unknown, expected one of /.test(error);
+
 /** `NetworkPolicy "shop/web"`, as far as the raw object tells. */
 function titleOf(raw: Readonly<Record<string, unknown>>): string {
   const { kind, metadata } = raw;
