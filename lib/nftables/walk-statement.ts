@@ -4,7 +4,7 @@ import { type Ip, ipFamily } from '../ip.ts';
 import type { L4Proto, MatchValue, NftKey, NftObject, Operand, Scalar, Statement, Verdict } from './ast.ts';
 import { operandProtocols, operandType } from './operands.ts';
 import { encodeScalar, isRange, isWildcard, scalarNumber } from './value-types.ts';
-import { createSetIndex } from './walk-sets.ts';
+import { createSetIndex, type SetIndex } from './walk-sets.ts';
 
 export type WalkPacket = {
   readonly iifname?: string;
@@ -38,9 +38,8 @@ const PORT_PROTOCOLS: readonly number[] = [6, 17, 132];
 
 export function createStatementWalker(
   objects: ReadonlyMap<NftKey, NftObject>,
+  sets: SetIndex = createSetIndex(objects),
 ): (statement: Statement, state: PacketState) => Outcome {
-  const sets = createSetIndex(objects);
-
   return (statement, state) => {
     switch (statement.kind) {
       case 'match': {

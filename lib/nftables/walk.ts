@@ -2,6 +2,7 @@
 // explaining a verdict. It knows what it evaluates and throws on everything else; it never guesses.
 import type { Chain, ChainName, Hook, NftObject, Rule, Ruleset, Verdict } from './ast.ts';
 import { nftKey } from './ast.ts';
+import type { SetIndex } from './walk-sets.ts';
 import { createStatementWalker, type PacketState, type WalkPacket } from './walk-statement.ts';
 
 export type { WalkPacket } from './walk-statement.ts';
@@ -27,9 +28,12 @@ export function walk(ruleset: Ruleset, hook: Hook['hook'], packet: WalkPacket): 
   return createWalker(ruleset)(hook, packet);
 }
 
-/** As `walk`, for many packets over one ruleset: its sets are indexed once. */
-export function createWalker({ objects }: Ruleset): (hook: Hook['hook'], packet: WalkPacket) => WalkResult {
-  const evaluate = createStatementWalker(objects);
+/** As `walk`, for many packets over one ruleset: its sets are indexed once, unless `sets` looks into them. */
+export function createWalker(
+  { objects }: Pick<Ruleset, 'objects'>,
+  sets?: SetIndex,
+): (hook: Hook['hook'], packet: WalkPacket) => WalkResult {
+  const evaluate = createStatementWalker(objects, sets);
   const chains = [...objects.values()].filter((object: NftObject): object is Chain => object.kind === 'chain');
 
   return (hook, packet) => {
