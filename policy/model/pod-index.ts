@@ -3,7 +3,7 @@
 import { namespaceLabels, type PodScope, podInScope } from '../pod-scope.ts';
 import type { Labels, Selector } from '../selector.ts';
 import type { PodFacts, PodKey } from '../world.ts';
-import { ANY, labelsCarry, selectorAnchors } from './anchor.ts';
+import { type Anchor, createAnchorMap, selectorAnchors } from './anchor.ts';
 import { createMultiMap } from './multi-map.ts';
 import type { PlacedPod } from './scope-index.ts';
 
@@ -21,26 +21,26 @@ export type PodIndex = {
 export function createPodIndex(): PodIndex {
   const namespaces = new Map<string, Labels>();
   const pods = new Map<PodKey, PodFacts>();
-  const namespacesByAnchor = createMultiMap<string, string>();
-  const podsByAnchor = createMultiMap<string, PodKey>();
+  const namespacesByLabel = createLabelIndex<string>();
+  const podsByLabel = createLabelIndex<PodKey>();
   const podsByNamespace = createMultiMap<string, PodKey>();
 
   const setNamespace = (name: string, written: Labels | undefined): void => {
-    for (const anchor of labelsCarry(namespaces.get(name) ?? {})) namespacesByAnchor.delete(anchor, name);
+    namespacesByLabel.delete(namespaces.get(name) ?? {}, name);
     if (written === undefined) {
       namespaces.delete(name);
       return;
     }
     const labels = namespaceLabels(name, written);
     namespaces.set(name, labels);
-    for (const anchor of labelsCarry(labels)) if (anchor !== ANY) namespacesByAnchor.add(anchor, name);
+    namespacesByLabel.add(labels, name);
   };
 
   const setPod = (key: PodKey, facts: PodFacts | undefined): void => {
     const old = pods.get(key);
     if (old !== undefined) {
       podsByNamespace.delete(old.namespace, key);
-      for (const anchor of labelsCarry(old.labels)) podsByAnchor.delete(anchor, key);
+      podsByLabel.delete(old.labels, key);
     }
     if (facts === undefined) {
       pods.delete(key);
@@ -48,19 +48,12 @@ export function createPodIndex(): PodIndex {
     }
     pods.set(key, facts);
     podsByNamespace.add(facts.namespace, key);
-    for (const anchor of labelsCarry(facts.labels)) if (anchor !== ANY) podsByAnchor.add(anchor, key);
+    podsByLabel.add(facts.labels, key);
   };
 
-  // One list per candidate source; undefined: the source would be everything.
-  const byLabel = (selector: Selector): readonly ReadonlySet<PodKey>[] | undefined => {
-    const anchors = selectorAnchors(selector);
-    return anchors.includes(ANY) ? undefined : anchors.map(podsByAnchor.get);
-  };
   const byNamespace = ({ namespaces: scope }: PodScope): readonly ReadonlySet<PodKey>[] | undefined => {
     if (scope.kind === 'name') return [podsByNamespace.get(scope.name)];
-    const anchors = selectorAnchors(scope.selector);
-    if (anchors.includes(ANY)) return undefined;
-    return anchors.flatMap((anchor) => [...namespacesByAnchor.get(anchor)].map(podsByNamespace.get));
+    return namespacesByLabel.find(scope.selector)?.flatMap((names) => [...names].map(podsByNamespace.get));
   };
 
   return {
@@ -75,12 +68,38 @@ export function createPodIndex(): PodIndex {
       labels: facts.labels,
     }),
     find: function* (scope) {
-      for (const list of smaller(byNamespace(scope), byLabel(scope.pods)) ?? [pods.keys()]) {
+      for (const list of smaller(byNamespace(scope), podsByLabel.find(scope.pods)) ?? [pods.keys()]) {
         for (const key of list) {
           const facts = pods.get(key);
           if (facts !== undefined && podInScope(scope, facts, namespaces.get(facts.namespace))) yield key;
         }
       }
+    },
+  };
+}
+
+// What carries a label key, and what carries it with a value.
+function createLabelIndex<K>() {
+  const index = createAnchorMap<Set<K>>();
+  const anchorsOf = (labels: Labels): readonly Anchor[] =>
+    Object.entries(labels).flatMap(([key, value]): readonly Anchor[] => [
+      { kind: 'key', key },
+      { kind: 'label', key, value },
+    ]);
+  return {
+    add: (labels: Labels, item: K): void => {
+      for (const anchor of anchorsOf(labels)) index.ensure(anchor, () => new Set()).add(item);
+    },
+    delete: (labels: Labels, item: K): void => {
+      for (const anchor of anchorsOf(labels)) {
+        const items = index.get(anchor);
+        if (items?.delete(item) && items.size === 0) index.delete(anchor);
+      }
+    },
+    /** Lists that together hold all that the selector selects; undefined: that may be everything. */
+    find: (selector: Selector): readonly ReadonlySet<K>[] | undefined => {
+      const anchors = selectorAnchors(selector);
+      return anchors.some(({ kind }) => kind === 'any') ? undefined : anchors.flatMap((one) => index.get(one) ?? []);
     },
   };
 }

@@ -9,7 +9,7 @@ import { createScopeIndex } from './scope-index.ts';
 import type { SetRef } from './set-ref.ts';
 import type { PortMember, SetChange, SetKey } from './types.ts';
 
-export type PodSetRef = Exclude<SetRef, { kind: 'ranges' }>;
+export type PodSetRef = Exclude<SetRef, { kind: 'ranges' | 'nodes' }>;
 
 export type PodSets = {
   /** The set exists from now on, filled with what is known. */
@@ -61,10 +61,11 @@ export function createPodSets(index: PodIndex, addressesOf: (key: PodKey, facts:
   };
 
   const openScope = (scope: PodScope): ScopeEntry => {
-    const known = entries.get(scopeKey(scope));
+    const text = scopeKey(scope);
+    const known = entries.get(text);
     if (known !== undefined) return known;
     const entry: ScopeEntry = { scope, pods: new Set(), views: new Map() };
-    entries.set(scopeKey(scope), entry);
+    entries.set(text, entry);
     scopes.add(scope, entry);
     for (const key of index.find(scope)) {
       const membership = memberships.get(key);
@@ -114,6 +115,7 @@ export function createPodSets(index: PodIndex, addressesOf: (key: PodKey, facts:
     },
     refresh: (key) => {
       const before = memberships.get(key);
+      if (before === undefined && entries.size === 0) return UNTOUCHED;
       const facts = index.pod(key);
       const share = shareOf(key);
       const after =
@@ -124,7 +126,7 @@ export function createPodSets(index: PodIndex, addressesOf: (key: PodKey, facts:
         sameShare(before.share, share) &&
         sameSet(before.scopes, after)
       ) {
-        return { gained: false, lost: false };
+        return UNTOUCHED;
       }
       // Added before removed: a member that stays is counted twice for a moment instead of going and coming back.
       if (share !== undefined) {
@@ -154,6 +156,8 @@ export function createPodSets(index: PodIndex, addressesOf: (key: PodKey, facts:
     },
   };
 }
+
+const UNTOUCHED: Effect = { gained: false, lost: false };
 
 // Whether `a` is a member somewhere that `b` is not.
 function hasMore(a: Membership | undefined, b: Membership | undefined): boolean {

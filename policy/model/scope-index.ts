@@ -2,7 +2,7 @@
 // answer, not of the number of scopes.
 import { type PodScope, podInScope } from '../pod-scope.ts';
 import type { Labels } from '../selector.ts';
-import { labelsCarry, namespaceCarries, scopeAnchors, selectorAnchors } from './anchor.ts';
+import { type AnchorMap, createAnchorMap, scopeAnchors, selectorAnchors } from './anchor.ts';
 
 export type ScopeIndex<T> = {
   readonly add: (scope: PodScope, item: T) => void;
@@ -19,39 +19,43 @@ export type PlacedPod = {
   readonly labels: Labels;
 };
 
+type Bucket<T> = Map<T, PodScope>;
+type Inner<T> = { readonly pods: AnchorMap<Bucket<T>>; buckets: number };
+
 export function createScopeIndex<T>(): ScopeIndex<T> {
   // Namespace anchor, then pod anchor, then the items with their scopes.
-  const index = new Map<string, Map<string, Map<T, PodScope>>>();
+  const index = createAnchorMap<Inner<T>>();
   return {
     add: (scope, item) => {
       for (const outer of scopeAnchors(scope.namespaces)) {
-        const pods = index.get(outer) ?? new Map<string, Map<T, PodScope>>();
-        index.set(outer, pods);
-        for (const inner of selectorAnchors(scope.pods)) {
-          const bucket = pods.get(inner);
-          if (bucket === undefined) pods.set(inner, new Map([[item, scope]]));
-          else bucket.set(item, scope);
+        const inner = index.ensure(outer, () => ({ pods: createAnchorMap(), buckets: 0 }));
+        for (const anchor of selectorAnchors(scope.pods)) {
+          const bucket = inner.pods.ensure(anchor, () => {
+            inner.buckets++;
+            return new Map();
+          });
+          bucket.set(item, scope);
         }
       }
     },
     delete: (scope, item) => {
       for (const outer of scopeAnchors(scope.namespaces)) {
-        const pods = index.get(outer);
-        for (const inner of selectorAnchors(scope.pods)) {
-          const bucket = pods?.get(inner);
-          if (bucket?.delete(item) && bucket.size === 0) pods?.delete(inner);
+        const inner = index.get(outer);
+        if (inner === undefined) continue;
+        for (const anchor of selectorAnchors(scope.pods)) {
+          const bucket = inner.pods.get(anchor);
+          if (!bucket?.delete(item) || bucket.size > 0) continue;
+          inner.pods.delete(anchor);
+          inner.buckets--;
         }
-        if (pods?.size === 0) index.delete(outer);
+        if (inner.buckets === 0) index.delete(outer);
       }
     },
     find: (pod) => {
       const found = new Set<T>();
-      const inner = labelsCarry(pod.labels);
-      for (const outer of namespaceCarries(pod.namespace, pod.namespaceLabels)) {
-        const pods = index.get(outer);
-        if (pods === undefined) continue;
-        for (const anchor of inner) {
-          for (const [item, scope] of pods.get(anchor) ?? []) {
+      for (const { pods } of index.carried(pod.namespaceLabels ?? {}, pod.namespace)) {
+        for (const bucket of pods.carried(pod.labels)) {
+          for (const [item, scope] of bucket) {
             if (podInScope(scope, pod, pod.namespaceLabels)) found.add(item);
           }
         }
