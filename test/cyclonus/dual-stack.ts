@@ -19,7 +19,7 @@ export function dualStack(world: World): World {
       ...pod,
       ips: pod.ips.flatMap((ip) => (ipFamily(ip) === 4 ? [ip, mappedIp(ip)] : [ip])),
     })),
-    policies: world.policies.map(withTwins),
+    policies: world.policies.map((policy) => (policy.kind === 'NetworkPolicy' ? withTwins(policy) : policy)),
   };
 }
 

@@ -1,0 +1,83 @@
+// Makes a world of the generated cases true in a datastore, by the writes that a user would do: what differs from the
+// world before is created, updated or deleted.
+import { isDeepStrictEqual } from 'node:util';
+import { parseResource } from '../../datastore/resources/parse.ts';
+import type { Store } from '../../datastore/store.ts';
+import { unwrap } from '../../lib/result.ts';
+import type { World } from '../../policy/oracle.ts';
+import { type PodFacts, podKey } from '../../policy/world.ts';
+
+/** Where the pods of the test are, and where those are that have no `node`. */
+export const LOCAL_NODE = 'node1';
+const REMOTE_NODE = 'node2';
+
+/** Writes what differs; `ipsOf` gives a pod's addresses, in place of the world's. @throws StoreError */
+export async function applyWorld(
+  store: Store,
+  { before, after, ipsOf }: { before: World; after: World; ipsOf: (pod: PodFacts) => readonly string[] },
+): Promise<void> {
+  for (const change of changes(objectsOf(before, ipsOf), objectsOf(after, ipsOf))) {
+    const resource = unwrap(parseResource(change.object));
+    const { kind, metadata } = resource;
+    const namespace = 'namespace' in metadata ? metadata.namespace : undefined;
+    if (change.kind === 'create') await store.create(resource);
+    else if (change.kind === 'update') await store.update(resource);
+    else await store.delete(kind, namespace as string | undefined, metadata.name);
+  }
+}
+
+type Change = { readonly kind: 'create' | 'update' | 'delete'; readonly object: object };
+
+// Namespaces come before what is in them, and go after it.
+function changes(before: ReadonlyMap<string, object>, after: ReadonlyMap<string, object>): readonly Change[] {
+  const gone = [...before].filter(([key]) => !after.has(key)).reverse();
+  return [
+    ...gone.map(([, object]): Change => ({ kind: 'delete', object })),
+    ...[...after].flatMap(([key, object]): Change[] => {
+      if (!before.has(key)) return [{ kind: 'create', object }];
+      return isDeepStrictEqual(before.get(key), object) ? [] : [{ kind: 'update', object }];
+    }),
+  ];
+}
+
+function objectsOf(
+  { namespaces, pods, policies }: World,
+  ipsOf: (pod: PodFacts) => readonly string[],
+): ReadonlyMap<string, object> {
+  const objects = new Map<string, object>();
+  for (const [name, labels] of namespaces) {
+    objects.set(`namespace ${name}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+  }
+  for (const pod of pods) {
+    objects.set(`pod ${podKey(pod.namespace, pod.name)}`, podObject(pod, ipsOf(pod)));
+  }
+  for (const policy of policies) {
+    const { name } = policy.metadata;
+    const namespace = 'namespace' in policy.metadata ? policy.metadata.namespace : '';
+    objects.set(`${policy.kind} ${namespace}/${name}`, policy);
+  }
+  return objects;
+}
+
+// As the kubelet would have it.
+function podObject({ namespace, name, labels, ports, node = REMOTE_NODE }: PodFacts, ips: readonly string[]): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name, labels },
+    spec: {
+      nodeName: node,
+      containers: [
+        {
+          name: 'serve',
+          ports: ports.map((port) => ({
+            name: port.name,
+            containerPort: port.port,
+            protocol: port.protocol.toUpperCase(),
+          })),
+        },
+      ],
+    },
+    status: { phase: 'Running', podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) },
+  };
+}
