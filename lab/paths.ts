@@ -52,8 +52,9 @@ export const nodeFiles = (lab: string, node: string) => {
     cniSocket: join(directory, 'cni.sock'),
     controlSocket: join(directory, 'control.sock'),
     conflist: join(directory, 'net.d', '10-margay.conflist'),
-    spool: join(directory, 'cni-spool'),
     state: join(directory, 'state'),
+    /** Where the agent looks for the DELs that the CNI executable could not hand over. */
+    spool: join(directory, 'state', 'cni-spool'),
     agent: daemon(directory, 'agent'),
     gobgpSocket: join(directory, 'gobgp', 'gobgp.sock'),
     gobgpd: daemon(directory, 'gobgpd'),

@@ -24,7 +24,10 @@ async function stop(node: string, { name: lab }: NameOption): Promise<void> {
 async function start(node: string, { name: lab }: NameOption): Promise<void> {
   requireNode(lab, node);
   const { supervisorPid } = daemonState(nodeFiles(lab, node).agent, 'felix/main.ts');
-  if (supervisorPid === undefined) await startAgent(lab, node);
+  if (supervisorPid === undefined) {
+    await stopAgent(lab, node); // One that a killed supervisor left would be a second one.
+    await startAgent(lab, node);
+  }
   await waitFor(`the agent of ${node}`, async () => (await agentStatus(lab, node))?.ready === true, {
     timeoutMs: 30_000,
   });
