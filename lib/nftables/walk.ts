@@ -35,6 +35,7 @@ export function createWalker(
 ): (hook: Hook['hook'], packet: WalkPacket) => WalkResult {
   const evaluate = createStatementWalker(objects, sets);
   const chains = [...objects.values()].filter((object: NftObject): object is Chain => object.kind === 'chain');
+  const atHooks = new Map<Hook['hook'], ReturnType<typeof baseChains>>();
 
   return (hook, packet) => {
     const path: WalkStep[] = [];
@@ -92,7 +93,9 @@ export function createWalker(
       }
     };
 
-    for (const { chain, policy } of baseChains(chains, hook)) {
+    const atHook = atHooks.get(hook) ?? baseChains(chains, hook);
+    atHooks.set(hook, atHook);
+    for (const { chain, policy } of atHook) {
       const verdict = run(chain, 0) ?? policy;
       if (verdict !== 'accept') return { verdict, ctMark: state.ctMark, path };
     }
