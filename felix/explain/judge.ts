@@ -1,8 +1,9 @@
 // Judges connections by following a packet through a table, each direction as if the other end were on another node.
 import { ipFamily } from '../../lib/ip.ts';
-import { hostIfName } from '../../lib/linux/if-name.ts';
+import { hostIfName, type IfName } from '../../lib/linux/if-name.ts';
 import type { Hook, NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { createWalker, type WalkPacket, type WalkStep } from '../../lib/nftables/walk.ts';
+import { createLiveSetIndex } from '../../lib/nftables/walk-live-sets.ts';
 import type { Place, Places } from '../../policy/explain/places.ts';
 import type { Direction, PolicyKey, Protocol } from '../../policy/ir.ts';
 import type { PodFacts } from '../../policy/world.ts';
@@ -36,8 +37,14 @@ export function createJudge(options: {
   readonly policies: readonly PolicyKey[];
 }): Judge {
   const { objects, places, policies } = options;
-  const walk = createWalker({ objects });
+  const walk = createWalker({ objects }, createLiveSetIndex(objects));
   const legend = chainLegend(policies);
+  const names = new Map<PodFacts, IfName>();
+  const nameOf = (pod: PodFacts): IfName => {
+    const name = names.get(pod) ?? hostIfName(pod.namespace, pod.name);
+    names.set(pod, name);
+    return name;
+  };
 
   const find = (direction: Direction, flow: Flow): Finding => {
     const { from, to } = flow;
@@ -61,7 +68,7 @@ export function createJudge(options: {
 
   const route = (direction: Direction, flow: Flow, subject: PodFacts) => {
     const common = commonFields(flow);
-    const own = hostIfName(subject.namespace, subject.name);
+    const own = nameOf(subject);
     if (direction === 'egress') {
       return places.isOwnNode(subject, flow.to.ip)
         ? ({ hook: 'input', base: 'in_egress', packet: { ...common, iifname: own } } as const)

@@ -2,8 +2,8 @@
 
 import type { Family } from '../../lib/ip.ts';
 import { ipFamily } from '../../lib/ip.ts';
-import { declaredPort } from '../../policy/explain/places.ts';
-import { verdict } from '../../policy/oracle.ts';
+import { declaredPort, type Place } from '../../policy/explain/places.ts';
+import { verdict, type World } from '../../policy/oracle.ts';
 import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
 import type { PortSpec } from './verdict-query.ts';
 import type { Explainer } from './verdict-report.ts';
@@ -34,11 +34,10 @@ export function connectivityMatrix(
     .map(({ namespace, name }) => podKey(namespace, name))
     .sort();
   const disagreements: string[] = [];
+  const common = { explainer, family, disagreements, around: createVicinity(world) };
   const tables = ports.map(({ text, port }) => {
     const rows = order.map((from) =>
-      order
-        .map((to) => (from === to ? '#' : cell({ explainer, port, family, text, disagreements }, from, to)))
-        .join(''),
+      order.map((to) => (from === to ? '#' : cell({ ...common, port, text }, from, to))).join(''),
     );
     return [text, rows] as const;
   });
@@ -51,23 +50,60 @@ type Table = {
   readonly family: Family | undefined;
   readonly text: string;
   readonly disagreements: string[];
+  readonly around: ReturnType<typeof createVicinity>;
 };
 
 function cell(table: Table, from: PodKey, to: PodKey): '.' | 'X' | 'P' {
   const { explainer, port, family, text, disagreements } = table;
-  const { world, places, judge } = explainer;
+  const { places, judge } = explainer;
   const number = portOf(port, places.pod(to));
   if (number === 'none') return 'P';
   const ends = places.resolve({ pod: from }, { pod: to }, family);
   if (ends === undefined) return 'X';
   const common = { protocol: port.protocol, ...(number !== undefined && { port: number }) };
   const allowed = judge.allows({ ...ends, ...common });
-  const opinion = verdict(world, { from: { pod: from }, to: { pod: to }, ...common, family: ipFamily(ends.from.ip) });
+  const opinion = verdict(table.around(ends), {
+    from: { pod: from },
+    to: { pod: to },
+    ...common,
+    family: ipFamily(ends.from.ip),
+  });
   if (opinion.allowed !== allowed) {
     const [rules, oracle] = allowed ? ['allow', 'denies'] : ['deny', 'allows'];
     disagreements.push(`${from} to ${to} on ${text}: the rules ${rules} it, the oracle ${oracle} it`);
   }
   return allowed ? '.' : 'X';
+}
+
+/**
+ * The part of a world that can matter to the oracle between two places: it reads all policies and pods for each packet,
+ * which is too much for a whole table.
+ */
+function createVicinity(world: World): (ends: { readonly from: Place; readonly to: Place }) => World {
+  const pods = groupBy(world.pods, ({ ips }) => ips);
+  const policies = groupBy(world.policies, ({ metadata }) => [
+    'namespace' in metadata ? metadata.namespace : undefined,
+  ]);
+  return ({ from, to }) => {
+    const namespaces = new Set([undefined, from.pod?.namespace, to.pod?.namespace]);
+    return {
+      ...world,
+      pods: [...new Set([...(pods.get(from.ip) ?? []), ...(pods.get(to.ip) ?? [])])],
+      policies: [...namespaces].flatMap((namespace) => policies.get(namespace) ?? []),
+    };
+  };
+}
+
+function groupBy<T, K>(items: readonly T[], keysOf: (item: T) => readonly K[]): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    for (const key of new Set(keysOf(item))) {
+      const group = groups.get(key) ?? [];
+      group.push(item);
+      groups.set(key, group);
+    }
+  }
+  return groups;
 }
 
 function portOf(port: PortSpec, pod: PodFacts | undefined): number | undefined | 'none' {
