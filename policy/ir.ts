@@ -3,6 +3,7 @@
 import type { Brand } from '../lib/brand.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { PodScope } from './pod-scope.ts';
+import type { Selector } from './selector.ts';
 
 /** `Kind/namespace/name` or `Kind/name`: the text of the datastore's resource key. */
 export type PolicyKey = Brand<string, 'PolicyKey'>;
@@ -58,12 +59,14 @@ export type Rule = {
 export type RuleRef = { readonly policy: PolicyKey; readonly direction: Direction; readonly index: number };
 
 /**
- * The other side: source for ingress, destination for egress. `except` lies inside `cidr`. `nothing` stands for what
- * could not be understood: no packet matches it; `why` is a sentence for people.
+ * The other side: source for ingress, destination for egress. `except` lies inside `cidr`. `nodes` are the addresses of
+ * the nodes that the selector selects. `nothing` stands for what could not be understood, `why` is a sentence for
+ * people: no packet matches it in a rule to allow; any other rule that has it denies everything.
  */
 export type Peer =
   | { readonly kind: 'pods'; readonly scope: PodScope }
   | { readonly kind: 'cidr'; readonly cidr: Cidr; readonly except: readonly Cidr[] }
+  | { readonly kind: 'nodes'; readonly selector: Selector }
   | { readonly kind: 'nothing'; readonly why: string };
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
@@ -80,3 +83,11 @@ export type Port =
 export function policyKey(kind: string, namespace: string | undefined, name: string): PolicyKey {
   return (namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`) as PolicyKey;
 }
+
+/** Sentences about the parts of a policy that could not be understood, each with the rule that has it. */
+export const policyProblems = ({ key, ingress = [], egress = [] }: Policy): readonly string[] =>
+  [...ingress, ...egress].flatMap(({ ref, peers }) =>
+    (peers === 'any' ? [] : peers).flatMap((peer) =>
+      peer.kind === 'nothing' ? [`Cannot use ${ref.direction} rule ${ref.index} of "${key}": ${peer.why}`] : [],
+    ),
+  );

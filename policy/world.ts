@@ -1,4 +1,4 @@
-// What policies are judged against: namespaces and pods, reduced to the facts that policy depends on.
+// What policies are judged against: namespaces, pods and nodes, reduced to the facts that policy depends on.
 import type { Brand } from '../lib/brand.ts';
 import type { Ip } from '../lib/ip.ts';
 import type { Protocol } from './ir.ts';
@@ -24,6 +24,9 @@ export type PodFacts = {
 };
 
 export type NamedPort = { readonly name: string; readonly protocol: Protocol; readonly port: number };
+
+/** A node: its labels and all addresses of its status. */
+export type NodeFacts = { readonly labels: Labels; readonly ips: readonly Ip[] };
 
 export const podKey = (namespace: string, name: string): PodKey => `${namespace}/${name}` as PodKey;
 

@@ -2,6 +2,7 @@
 import type { Change } from '../../lib/change.ts';
 import type { Direction, Policy, PolicyKey } from '../ir.ts';
 import { type LoweredChain, lowerPolicy } from './lower.ts';
+import type { NodeSets } from './node-sets.ts';
 import type { PodSets } from './pod-sets.ts';
 import { chainKeyOf } from './profiles.ts';
 import type { SetRef } from './set-ref.ts';
@@ -20,9 +21,12 @@ export type ActiveChains = {
   };
 };
 
-type Active = { readonly lowered: LoweredChain; readonly text: string; readonly allowOnly: boolean };
+type Active = { readonly policy: Policy; readonly lowered: LoweredChain; readonly allowOnly: boolean };
 
-export function createActiveChains(policies: ReadonlyMap<PolicyKey, Policy>, podSets: PodSets): ActiveChains {
+export function createActiveChains(
+  policies: ReadonlyMap<PolicyKey, Policy>,
+  { podSets, nodeSets }: { readonly podSets: PodSets; readonly nodeSets: NodeSets },
+): ActiveChains {
   const counts = new Map<ChainKey, number>();
   const active = new Map<ChainKey, Active>();
   const setCounts = new Map<SetKey, number>();
@@ -46,7 +50,10 @@ export function createActiveChains(policies: ReadonlyMap<PolicyKey, Policy>, pod
       if (wanted) open.set(key, ref);
       else open.delete(key);
       if (ref.kind === 'ranges') changes.push(rangesChange(key, ref, wanted));
-      else if (wanted) podSets.open(key, ref);
+      else if (ref.kind === 'nodes') {
+        if (wanted) nodeSets.open(key, ref.selector);
+        else changes.push(nodeSets.close(key));
+      } else if (wanted) podSets.open(key, ref);
       else changes.push(podSets.close(key));
     }
     return changes;
@@ -59,8 +66,8 @@ export function createActiveChains(policies: ReadonlyMap<PolicyKey, Policy>, pod
     if (policy === undefined) return undefined;
     const lowered = lowerPolicy(policy, direction);
     return {
+      policy,
       lowered,
-      text: JSON.stringify(lowered.chain),
       allowOnly: lowered.chain.matches.every(({ action }) => action === 'allow'),
     };
   };
@@ -85,7 +92,7 @@ export function createActiveChains(policies: ReadonlyMap<PolicyKey, Policy>, pod
         const before = active.get(key);
         const after = resolve(key);
         if (after === undefined) counts.delete(key);
-        if (before?.text === after?.text) continue;
+        if (before === undefined ? after === undefined : after !== undefined && sameChain(before, after)) continue;
         if (before !== undefined && after !== undefined) canRevoke = true;
         nonAllow += (after?.allowOnly === false ? 1 : 0) - (before?.allowOnly === false ? 1 : 0);
         countSets(after?.lowered, 1, affected);
@@ -99,6 +106,9 @@ export function createActiveChains(policies: ReadonlyMap<PolicyKey, Policy>, pod
     },
   };
 }
+
+const sameChain = (a: Active, b: Active): boolean =>
+  a.policy === b.policy || JSON.stringify(a.lowered.chain) === JSON.stringify(b.lowered.chain);
 
 function splitChainKey(key: ChainKey): { readonly policy: PolicyKey; readonly direction: Direction } {
   const at = key.indexOf(' ');

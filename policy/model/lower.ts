@@ -2,7 +2,7 @@
 // set is involved. There is never a product of peers and single ports.
 import { cidrFamily, cidrRange, mergeRanges, subtractRanges } from '../../lib/cidr.ts';
 import { type Family, familyBits, ipFromBigInt } from '../../lib/ip.ts';
-import type { Action, Direction, Peer, Policy, Port, Protocol, Rule } from '../ir.ts';
+import type { Direction, Peer, Policy, Port, Protocol, Rule } from '../ir.ts';
 import { ALL_PODS, type PodScope } from '../pod-scope.ts';
 import { type SetRef, setKeyOf } from './set-ref.ts';
 import type { Match, PolicyChain, PortRange, SetKey } from './types.ts';
@@ -31,28 +31,31 @@ const FAMILIES: readonly Family[] = [4, 6];
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 
 function lowerRule(rule: Rule, subject: PodScope, refer: Refer): readonly Match[] {
-  const { action, peers } = closed(rule);
-  const ports = portConditions(rule.ports);
+  const { action, peers, ports: wanted } = closed(rule);
+  const ports = portConditions(wanted);
   const remote = ports.length === 0 ? [] : peerConditions(peers, refer);
   const conditions = [
     ...remote.flatMap((peer) => ports.map((port) => ({ ...peer, ...port }))),
-    ...namedConditions({ ...rule, peers }, subject, refer),
+    ...namedConditions({ ...rule, peers, ports: wanted }, subject, refer),
   ];
   return conditions.map((condition) => ({ ref: rule.ref, action, ...condition }));
 }
 
 // A peer that nobody understands matches nothing where it would let packets through; where it would stop them or hand
 // them on, it stops them all.
-function closed({ action, peers }: Rule): { readonly action: Action; readonly peers: Rule['peers'] } {
-  if (action === 'allow' || peers === 'any' || !peers.some(({ kind }) => kind === 'nothing')) return { action, peers };
-  return { action: 'deny', peers: 'any' };
+function closed(rule: Rule): Pick<Rule, 'action' | 'peers' | 'ports'> {
+  const { action, peers } = rule;
+  if (action === 'allow' || peers === 'any' || !peers.some(({ kind }) => kind === 'nothing')) return rule;
+  return { action: 'deny', peers: 'any', ports: 'any' };
 }
 
 function peerConditions(peers: Rule['peers'], refer: Refer): readonly Condition[] {
   if (peers === 'any') return [{}];
   const pods = peers.flatMap((peer) => {
-    if (peer.kind !== 'pods') return [];
-    const set = refer({ kind: 'addresses', scope: peer.scope });
+    if (peer.kind !== 'pods' && peer.kind !== 'nodes') return [];
+    const set = refer(
+      peer.kind === 'pods' ? { kind: 'addresses', scope: peer.scope } : { kind: 'nodes', selector: peer.selector },
+    );
     return FAMILIES.map((family): Condition => ({ family, peer: { kind: 'addresses', set } }));
   });
   return [...pods, ...cidrConditions(peers, refer)];

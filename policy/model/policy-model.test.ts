@@ -5,6 +5,7 @@ import { hostIfName } from '../../lib/linux/if-name.ts';
 import { unwrap } from '../../lib/result.ts';
 import { policy, world } from '../../test/policy/world-builder.ts';
 import { convertNetworkPolicy } from '../convert/network-policy.ts';
+import { convertPolicy } from '../convert/policy.ts';
 import { type PodFacts, podKey } from '../world.ts';
 import { createPolicyModel } from './policy-model.ts';
 import type { PolicyModel } from './types.ts';
@@ -37,7 +38,7 @@ function loaded(): PolicyModel {
   const model = createPolicyModel();
   for (const [name, labels] of given.namespaces) model.setNamespace(name, labels);
   for (const pod of given.pods) put(model, pod, pod);
-  for (const one of given.policies) model.setPolicy(convertNetworkPolicy(one).key, convertNetworkPolicy(one));
+  for (const one of given.policies.map(convertPolicy)) model.setPolicy(one.key, one);
   model.setEndpoint(hostIfName('n', 'db'), { namespace: 'n', pod: 'db', ips: podNamed('db').ips });
   model.drain();
   return model;
@@ -45,7 +46,7 @@ function loaded(): PolicyModel {
 
 describe('canRevoke of drain()', () => {
   const [web, db, far] = [podNamed('web'), podNamed('db'), podNamed('far')];
-  const [allow] = given.policies.map(convertNetworkPolicy);
+  const [allow] = given.policies.map(convertPolicy);
   if (allow === undefined) throw new Error('Cannot happen');
   const rows: readonly {
     readonly name: string;

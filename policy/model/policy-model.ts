@@ -1,33 +1,39 @@
 // The incremental policy model. Inputs only note what they touch; `drain` carries the change from pods to sets and from
 // endpoints over profiles and chains to sets, each step looking only at what the one before reported.
 //
-//   setPod, setNamespace ─► dirty pods ──────► set members
+//   setPod, setNamespace ─► dirty pods ──────► set members ◄── setNode
 //           └────────────┐
 //   setEndpoint ─► dirty endpoints ─► profiles (counted) ─► chains (counted) ─► sets (counted)
 //   setPolicy ──────┴─► dirty policies ─────────────────────────┘
 import type { Change } from '../../lib/change.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
-import type { Policy, PolicyKey } from '../ir.ts';
+import type { Direction, Policy, PolicyKey } from '../ir.ts';
 import { podInScope } from '../pod-scope.ts';
-import type { Labels } from '../selector.ts';
-import { type PodFacts, type PodKey, podKey } from '../world.ts';
+import { type Labels, selectorMatches } from '../selector.ts';
+import { type NodeFacts, type PodFacts, type PodKey, podKey } from '../world.ts';
 import { createActiveChains } from './active-chains.ts';
 import { createActiveProfiles } from './active-profiles.ts';
 import { createMultiMap } from './multi-map.ts';
+import { createNodeSets } from './node-sets.ts';
 import { createPodIndex } from './pod-index.ts';
 import { createPodSets } from './pod-sets.ts';
-import { closedProfile, profileOf } from './profiles.ts';
-import { sameEndpoint, sameLabels, samePod } from './same.ts';
+import { chainKeyOf, closedProfile, createProfileFinder, type ProfileFinder } from './profiles.ts';
+import { sameEndpoint, sameLabels, sameNode, samePod } from './same.ts';
 import { createScopeIndex } from './scope-index.ts';
-import type { Endpoint, EndpointPolicy, PolicyModel } from './types.ts';
+import type { ChainKey, Endpoint, EndpointPolicy, PolicyModel } from './types.ts';
 
 /** An empty model: no namespace, no pod, no policy, no endpoint. */
 export function createPolicyModel(): PolicyModel {
   const index = createPodIndex();
   const namespaces = new Map<string, Labels>();
   const policies = new Map<PolicyKey, Policy>();
+  // Kept, because a string that was looked up before is found faster than an equal one.
+  const chainKeys = new Map<PolicyKey, Readonly<Record<Direction, ChainKey>>>();
   const subjects = createScopeIndex<PolicyKey>();
+  // Whom these select in a namespace whose labels are not known, nobody can tell.
+  const bySelectedNamespace = new Set<PolicyKey>();
+  const nodes = new Map<string, NodeFacts>();
   const endpoints = new Map<IfName, Endpoint>();
   const endpointsOfPod = createMultiMap<PodKey, IfName>();
   const endpointsOfNamespace = createMultiMap<string, IfName>();
@@ -36,9 +42,11 @@ export function createPolicyModel(): PolicyModel {
   const dirtyPods = new Map<PodKey, 'changed' | 'gone'>();
   const dirtyEndpoints = new Set<IfName>();
   const dirtyPolicies = new Set<PolicyKey>();
+  let nodesRevoke = false;
 
   const podSets = createPodSets(index, (key, facts) => addressesOf(key, facts, endpointsOfPod.get(key), endpoints));
-  const chains = createActiveChains(policies, podSets);
+  const nodeSets = createNodeSets();
+  const chains = createActiveChains(policies, { podSets, nodeSets });
   const profiles = createActiveProfiles(chains);
 
   const touchPod = (key: PodKey, how: 'changed' | 'gone'): void => {
@@ -50,8 +58,9 @@ export function createPolicyModel(): PolicyModel {
     const { namespaces: scope } = policy.subject;
     for (const ifName of scope.kind === 'name' ? endpointsOfNamespace.get(scope.name) : endpoints.keys()) {
       const facts = podOf(endpoints.get(ifName));
-      const selected = facts !== undefined && podInScope(policy.subject, facts, index.namespace(facts.namespace));
-      if (selected) dirtyEndpoints.add(ifName);
+      if (facts === undefined) continue;
+      const labels = index.namespace(facts.namespace);
+      if (labels === undefined || podInScope(policy.subject, facts, labels)) dirtyEndpoints.add(ifName);
     }
   };
 
@@ -62,7 +71,7 @@ export function createPolicyModel(): PolicyModel {
     return facts !== undefined && !facts.hostNetwork && isSamePod(endpoint, facts) ? facts : undefined;
   };
 
-  const policyOf = (endpoint: Endpoint): EndpointPolicy => {
+  const policyOf = (endpoint: Endpoint, findProfiles: ProfileFinder): EndpointPolicy => {
     const facts = podOf(endpoint);
     if (facts === undefined) {
       const [egress, ingress] = [closedProfile('egress'), closedProfile('ingress')];
@@ -70,9 +79,21 @@ export function createPolicyModel(): PolicyModel {
       return { egress: egress.key, ingress: ingress.key, ips: endpoint.ips };
     }
     const selected = [...subjects.find(index.place(facts))].flatMap((key) => policies.get(key) ?? []);
-    const [egress, ingress] = [profileOf(selected, 'egress'), profileOf(selected, 'ingress')];
+    const found = findProfiles(selected);
+    const egress = isSubjectUnknown(facts, 'egress') ? closedProfile('egress') : found.egress;
+    const ingress = isSubjectUnknown(facts, 'ingress') ? closedProfile('ingress') : found.ingress;
     profiles.mention(egress, ingress);
     return { egress: egress.key, ingress: ingress.key, ips: endpoint.ips };
+  };
+
+  // Whether a policy selects the pod, for all that is known of its namespace.
+  const isSubjectUnknown = (facts: PodFacts, direction: Direction): boolean => {
+    if (index.namespace(facts.namespace) !== undefined) return false;
+    for (const key of bySelectedNamespace) {
+      const policy = policies.get(key);
+      if (policy?.[direction] !== undefined && selectorMatches(policy.subject.pods, facts.labels)) return true;
+    }
+    return false;
   };
 
   const drainPods = (): boolean => {
@@ -90,11 +111,14 @@ export function createPolicyModel(): PolicyModel {
     readonly revokes: boolean;
   } => {
     const changes: Change<IfName, EndpointPolicy>[] = [];
+    const findProfiles = createProfileFinder(
+      (key, direction) => chainKeys.get(key)?.[direction] ?? chainKeyOf(key, direction),
+    );
     let revokes = false;
     for (const key of dirtyEndpoints) {
       const endpoint = endpoints.get(key);
       const before = reported.get(key);
-      const value = endpoint === undefined ? undefined : policyOf(endpoint);
+      const value = endpoint === undefined ? undefined : policyOf(endpoint, findProfiles);
       if (value === undefined ? before === undefined : before !== undefined && sameEndpointPolicy(before, value))
         continue;
       if (before !== undefined && value !== undefined) revokes ||= profiles.canRevoke(before, value);
@@ -122,16 +146,30 @@ export function createPolicyModel(): PolicyModel {
       index.setPod(key, facts);
       touchPod(key, facts === undefined ? 'gone' : 'changed');
     },
+    setNode: (name, facts) => {
+      const before = nodes.get(name);
+      if (before === facts || (before !== undefined && facts !== undefined && sameNode(before, facts))) return;
+      if (facts === undefined) nodes.delete(name);
+      else nodes.set(name, facts);
+      const { gained, lost } = nodeSets.setNode(name, facts);
+      if (lost || (gained && chains.hasNonAllow())) nodesRevoke = true;
+    },
     setPolicy: (key, policy) => {
       const before = policies.get(key);
       if (before !== undefined) {
         subjects.delete(before.subject, key);
+        bySelectedNamespace.delete(key);
         touchSubjects(before);
       }
-      if (policy === undefined) policies.delete(key);
-      else {
+      if (policy === undefined) {
+        policies.delete(key);
+        chainKeys.delete(key);
+      } else {
         policies.set(key, policy);
+        if (before === undefined)
+          chainKeys.set(key, { ingress: chainKeyOf(key, 'ingress'), egress: chainKeyOf(key, 'egress') });
         subjects.add(policy.subject, key);
+        if (selectsByNamespaceLabels(policy)) bySelectedNamespace.add(key);
         touchSubjects(policy);
       }
       dirtyPolicies.add(key);
@@ -155,13 +193,14 @@ export function createPolicyModel(): PolicyModel {
       dirtyEndpoints.add(ifName);
     },
     drain: () => {
-      const podsRevoke = drainPods();
+      const podsRevoke = drainPods() || nodesRevoke;
+      nodesRevoke = false;
       const { changes, revokes } = drainEndpoints();
       const profileChanges = profiles.drain();
       const chainOutcome = chains.drain(dirtyPolicies);
       dirtyPolicies.clear();
       return {
-        sets: [...chainOutcome.sets, ...podSets.drain()],
+        sets: [...chainOutcome.sets, ...podSets.drain(), ...nodeSets.drain()],
         chains: chainOutcome.chains,
         profiles: profileChanges,
         endpoints: changes,
@@ -170,6 +209,9 @@ export function createPolicyModel(): PolicyModel {
     },
   };
 }
+
+const selectsByNamespaceLabels = ({ subject: { namespaces } }: Policy): boolean =>
+  namespaces.kind === 'selector' && namespaces.selector.requirements.length > 0;
 
 // The container runtime's uid tells a pod from one of the same name before it.
 const isSamePod = (endpoint: Endpoint, facts: PodFacts): boolean =>

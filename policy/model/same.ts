@@ -1,6 +1,6 @@
 // Equality of inputs: an update that changes nothing for policy (a status heartbeat, a replayed watch) ends here.
 import type { Labels } from '../selector.ts';
-import type { PodFacts } from '../world.ts';
+import type { NodeFacts, PodFacts } from '../world.ts';
 import type { Endpoint } from './types.ts';
 
 export function sameLabels(a: Labels, b: Labels): boolean {
@@ -21,6 +21,9 @@ export function samePod(a: PodFacts, b: PodFacts): boolean {
     sameList(a.ports.map(portText), b.ports.map(portText))
   );
 }
+
+export const sameNode = (a: NodeFacts, b: NodeFacts): boolean =>
+  sameList(a.ips, b.ips) && sameLabels(a.labels, b.labels);
 
 export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.namespace === b.namespace && a.pod === b.pod && a.uid === b.uid && sameList(a.ips, b.ips);

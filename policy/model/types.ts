@@ -2,6 +2,7 @@
 //
 //   namespaces ─┐
 //   pods ───────┼─► model ─► sets (members) ◄─ chains (policy × direction) ◄─ profiles ◄─ endpoints
+//   nodes ──────┤
 //   policies ───┤            an arrow means "refers to"; only what a local endpoint reaches exists
 //   endpoints ──┘
 import type { Brand } from '../../lib/brand.ts';
@@ -10,7 +11,7 @@ import type { Family, Ip } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 import type { Action, Direction, Policy, PolicyKey, Protocol, RuleRef, Tier } from '../ir.ts';
 import type { Labels } from '../selector.ts';
-import type { PodFacts, PodKey } from '../world.ts';
+import type { NodeFacts, PodFacts, PodKey } from '../world.ts';
 
 /**
  * A pod's interface on this node, as CNI knows it, ahead of what the datastore tells. Its addresses replace those of
@@ -31,6 +32,7 @@ export type Endpoint = {
 export type PolicyModel = {
   readonly setNamespace: (name: string, labels: Labels | undefined) => void;
   readonly setPod: (key: PodKey, facts: PodFacts | undefined) => void;
+  readonly setNode: (name: string, facts: NodeFacts | undefined) => void;
   readonly setPolicy: (key: PolicyKey, policy: Policy | undefined) => void;
   readonly setEndpoint: (ifName: IfName, endpoint: Endpoint | undefined) => void;
   /** What changed in the outputs since the last call. */

@@ -1,16 +1,22 @@
 // Random worlds, small enough that everything meets everything: few names, few labels, few addresses.
 import fc from 'fast-check';
+import {
+  type ClusterNetworkPolicy,
+  clusterNetworkPolicySchema,
+} from '../../datastore/resources/cluster-network-policy.ts';
 import type { NetworkPolicy } from '../../datastore/resources/network-policy.ts';
 import { networkPolicySchema } from '../../datastore/resources/network-policy.ts';
 import { type Ip, parseIp } from '../../lib/ip.ts';
 import { hostIfName, type IfName } from '../../lib/linux/if-name.ts';
 import { unwrap } from '../../lib/result.ts';
+import type { PolicyResource } from '../../policy/convert/policy.ts';
 import type { Endpoint } from '../../policy/model/types.ts';
 import type { Labels } from '../../policy/selector.ts';
-import type { PodFacts } from '../../policy/world.ts';
+import type { NodeFacts, PodFacts } from '../../policy/world.ts';
 
 export const NAMESPACES = ['shop', 'monitoring', 'kube-system'] as const;
 export const PODS = ['a', 'b', 'c'] as const;
+export const NODES = ['node1', 'node2'] as const;
 
 /** IPv4 addresses of pods, and the IPv6 ones with the same last number. */
 export const podIp = (index: number): Ip => unwrap(parseIp(`10.244.${index % 3}.${index}`));
@@ -30,6 +36,13 @@ export const ips: fc.Arbitrary<readonly Ip[]> = fc.oneof(
   { weight: 4, arbitrary: index.map((n) => [podIp(n)]) },
   { weight: 3, arbitrary: index.map((n) => [podIp(n), podIp6(n)]) },
 );
+
+export const nodeFacts: fc.Arbitrary<NodeFacts> = fc.record({
+  labels,
+  ips: fc
+    .uniqueArray(fc.constantFrom('198.51.100.1', '198.51.100.2', '10.244.1.1', '2001:db8::1'), { maxLength: 2 })
+    .map((texts) => texts.map((text) => unwrap(parseIp(text)))),
+});
 
 const uid = fc.constantFrom('one', 'two', undefined);
 
@@ -117,3 +130,97 @@ export const networkPolicy: fc.Arbitrary<NetworkPolicy> = fc
     ),
   })
   .map((object) => networkPolicySchema.parse({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', ...object }));
+
+const pods = fc.record({ podSelector: selector, namespaceSelector: selector }, { requiredKeys: ['podSelector'] });
+
+const podsOrNamespaces = fc.oneof(fc.record({ namespaces: namespaceSelector }), fc.record({ pods }));
+
+// The last one is of a kind that nobody knows.
+const ingressPeer = fc.oneof(
+  { weight: 20, arbitrary: podsOrNamespaces },
+  fc.constantFrom({}, { networks: ['0.0.0.0/0'] }, { galaxies: {} }),
+);
+
+const nodesOrNetworks = fc.oneof(
+  fc.record({ nodes: selector }),
+  fc.record({
+    networks: fc.uniqueArray(
+      fc.constantFrom('0.0.0.0/0', '::/0', '10.244.1.0/24', '203.0.113.0/24', 'fd00:10:244::/124'),
+      {
+        minLength: 1,
+        maxLength: 2,
+      },
+    ),
+  }),
+);
+
+const strangePeer = fc.constantFrom({}, { domainNames: ['example.org'] }, { galaxies: {} });
+
+const transport = fc.constantFrom(
+  {},
+  { destinationPort: { number: 80 } },
+  { destinationPort: { range: { start: 80, end: 82 } } },
+);
+
+const numbered = fc.oneof(fc.record({ tcp: transport }), fc.record({ udp: transport }), fc.record({ sctp: transport }));
+
+const named = fc.record({ destinationNamedPort: fc.constantFrom('http', 'metrics') });
+
+const strangeProtocol = fc.constantFrom({}, { icmp: { type: 8 } }, { tcp: { sourcePort: { number: 1 } } });
+
+const protocols = (arbitrary: fc.Arbitrary<object>) =>
+  fc.option(fc.array(fc.oneof({ weight: 20, arbitrary }, strangeProtocol), { minLength: 1, maxLength: 2 }), {
+    nil: undefined,
+  });
+
+const action = fc.constantFrom('Accept', 'Deny', 'Pass');
+
+const list = (arbitrary: fc.Arbitrary<object>) => fc.array(arbitrary, { minLength: 1, maxLength: 2 });
+
+// A rule with named ports has no peers that name none.
+const egressPeers = fc.oneof(
+  fc.record({ to: list(podsOrNamespaces), protocols: protocols(fc.oneof(numbered, named)) }),
+  fc.record({
+    to: list(
+      fc.oneof({ weight: 9, arbitrary: nodesOrNetworks }, { weight: 9, arbitrary: podsOrNamespaces }, strangePeer),
+    ),
+    protocols: protocols(numbered),
+  }),
+);
+
+export const clusterNetworkPolicy: fc.Arbitrary<ClusterNetworkPolicy> = fc
+  .record({
+    metadata: fc.record({ name: fc.constantFrom('x', 'y', 'z') }),
+    spec: fc.record(
+      {
+        tier: fc.constantFrom('Admin', 'Baseline'),
+        priority: fc.integer({ min: 0, max: 2 }),
+        subject: podsOrNamespaces,
+        ingress: fc.array(
+          fc
+            .record({ action, from: list(ingressPeer), protocols: protocols(fc.oneof(numbered, named)) })
+            .map(withoutAbsent),
+          { maxLength: 3 },
+        ),
+        egress: fc.array(
+          fc.record({ action, rest: egressPeers }).map(({ rest, ...rule }) => withoutAbsent({ ...rule, ...rest })),
+          { maxLength: 3 },
+        ),
+      },
+      { requiredKeys: ['tier', 'priority', 'subject'] },
+    ),
+  })
+  .map((object) =>
+    clusterNetworkPolicySchema.parse({
+      apiVersion: 'policy.networking.k8s.io/v1alpha2',
+      kind: 'ClusterNetworkPolicy',
+      ...object,
+    }),
+  );
+
+/** A policy of any kind. */
+export const policyResource: fc.Arbitrary<PolicyResource> = fc.oneof(networkPolicy, clusterNetworkPolicy);
+
+function withoutAbsent(object: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}

@@ -2,43 +2,22 @@
 // there, and drains anywhere.
 import fc from 'fast-check';
 import type { IfName } from '../../lib/linux/if-name.ts';
-import { convertNetworkPolicy } from '../../policy/convert/network-policy.ts';
-import { type Policy, type PolicyKey, TIERS } from '../../policy/ir.ts';
+import { convertPolicy } from '../../policy/convert/policy.ts';
+import type { Policy, PolicyKey } from '../../policy/ir.ts';
 import type { Endpoint, PolicyModel } from '../../policy/model/types.ts';
 import type { Labels } from '../../policy/selector.ts';
-import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
-import { endpoint, labels, NAMESPACES, networkPolicy, podFacts } from './arbitraries.ts';
+import { type NodeFacts, type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
+import { endpoint, labels, NAMESPACES, NODES, nodeFacts, podFacts, policyResource } from './arbitraries.ts';
 
 export type Step =
   | { readonly kind: 'namespace'; readonly name: string; readonly labels: Labels | undefined }
   | { readonly kind: 'pod'; readonly key: PodKey; readonly facts: PodFacts | undefined }
+  | { readonly kind: 'node'; readonly name: string; readonly facts: NodeFacts | undefined }
   | { readonly kind: 'policy'; readonly key: PolicyKey; readonly policy: Policy | undefined }
   | { readonly kind: 'endpoint'; readonly ifName: IfName; readonly endpoint: Endpoint | undefined }
   | { readonly kind: 'drain' };
 
 const maybe = fc.integer({ min: 0, max: 3 }).map((n) => n > 0);
-
-// NetworkPolicies as they are, and some that look like policies of other tiers with other actions.
-const policy = fc
-  .record({
-    policy: networkPolicy.map(convertNetworkPolicy),
-    tier: fc.constantFrom(TIERS.networkPolicy, TIERS.networkPolicy, TIERS.admin, TIERS.baseline),
-    action: fc.constantFrom('allow' as const, 'deny' as const, 'pass' as const),
-    order: fc.integer({ min: 0, max: 2 }),
-  })
-  .map(({ policy: base, tier, action, order }): Policy => {
-    if (tier === TIERS.networkPolicy) return base;
-    const acting = (rules: Policy['ingress']): Policy['ingress'] => rules?.map((rule) => ({ ...rule, action }));
-    const [ingress, egress] = [acting(base.ingress), acting(base.egress)];
-    return {
-      key: base.key,
-      tier,
-      order,
-      subject: base.subject,
-      ...(ingress !== undefined && { ingress }),
-      ...(egress !== undefined && { egress }),
-    };
-  });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc
@@ -57,9 +36,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .record({ policy, present: maybe })
+      .record({ policy: policyResource.map(convertPolicy), present: maybe })
       .map(({ policy: one, present }): Step => ({ kind: 'policy', key: one.key, policy: present ? one : undefined })),
   },
+  fc
+    .record({ name: fc.constantFrom(...NODES), facts: nodeFacts, present: maybe })
+    .map(({ name, facts, present }): Step => ({ kind: 'node', name, facts: present ? facts : undefined })),
   {
     weight: 2,
     arbitrary: fc.record({ endpoint, present: maybe }).map(
@@ -80,13 +62,20 @@ export const history = fc.array(step, { maxLength: 40, size: 'max' });
 export type Inputs = {
   readonly namespaces: Map<string, Labels>;
   readonly pods: Map<PodKey, PodFacts>;
+  readonly nodes: Map<string, NodeFacts>;
   readonly policies: Map<PolicyKey, Policy>;
   readonly endpoints: Map<IfName, Endpoint>;
 };
 
 /** Plays a history into a model and answers the final inputs; `onDrain` is called where the history says so. */
 export function play(steps: readonly Step[], model: PolicyModel, onDrain: () => void): Inputs {
-  const inputs: Inputs = { namespaces: new Map(), pods: new Map(), policies: new Map(), endpoints: new Map() };
+  const inputs: Inputs = {
+    namespaces: new Map(),
+    pods: new Map(),
+    nodes: new Map(),
+    policies: new Map(),
+    endpoints: new Map(),
+  };
   for (const one of steps) {
     switch (one.kind) {
       case 'namespace':
@@ -96,6 +85,10 @@ export function play(steps: readonly Step[], model: PolicyModel, onDrain: () => 
       case 'pod':
         put(inputs.pods, one.key, one.facts);
         model.setPod(one.key, one.facts);
+        break;
+      case 'node':
+        put(inputs.nodes, one.name, one.facts);
+        model.setNode(one.name, one.facts);
         break;
       case 'policy':
         put(inputs.policies, one.key, one.policy);
@@ -118,6 +111,7 @@ export function play(steps: readonly Step[], model: PolicyModel, onDrain: () => 
 /** Puts inputs into a model in one go. */
 export function load(inputs: Inputs, model: PolicyModel): void {
   for (const [key, policy] of inputs.policies) model.setPolicy(key, policy);
+  for (const [name, facts] of inputs.nodes) model.setNode(name, facts);
   for (const [name, own] of inputs.namespaces) model.setNamespace(name, own);
   for (const [key, facts] of inputs.pods) model.setPod(key, facts);
   for (const [ifName, one] of inputs.endpoints) model.setEndpoint(ifName, one);

@@ -1,11 +1,12 @@
 // The outputs of the policy model by brute force from the final inputs: the yardstick of the incremental one.
 import type { Ip } from '../../lib/ip.ts';
-import type { Policy } from '../../policy/ir.ts';
+import type { Direction, Policy } from '../../policy/ir.ts';
 import { lowerPolicy } from '../../policy/model/lower.ts';
 import { chainKeyOf, closedProfile, profileOf } from '../../policy/model/profiles.ts';
 import type { SetRef } from '../../policy/model/set-ref.ts';
 import type { Endpoint } from '../../policy/model/types.ts';
 import { namespaceLabels, podInScope } from '../../policy/pod-scope.ts';
+import { selectorMatches } from '../../policy/selector.ts';
 import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
 import type { Inputs } from './histories.ts';
 import type { Outputs } from './outputs.ts';
@@ -18,14 +19,14 @@ export function naiveOutputs(inputs: Inputs): Outputs {
     const known = pod !== undefined && !pod.hostNetwork && fits(endpoint, pod);
     const selected = [...inputs.policies.values()].filter((policy) => known && holds(inputs, policy.subject, pod));
     const [egress, ingress] = (['egress', 'ingress'] as const).map((direction) =>
-      known ? profileOf(selected, direction) : closedProfile(direction),
+      known && !mayBeSelected(inputs, pod, direction) ? profileOf(selected, direction) : closedProfile(direction),
     );
     if (egress === undefined || ingress === undefined) throw new Error('Cannot happen');
     outputs.profiles.set(egress.key, egress.profile).set(ingress.key, ingress.profile);
     outputs.endpoints.set(ifName, { egress: egress.key, ingress: ingress.key, ips: endpoint.ips });
     for (const policy of selected) {
       for (const direction of ['egress', 'ingress'] as const) {
-        if (policy[direction] === undefined) continue;
+        if (policy[direction] === undefined || (known && mayBeSelected(inputs, pod, direction))) continue;
         const { chain, sets } = lowerPolicy(policy, direction);
         outputs.chains.set(chainKeyOf(policy.key, direction), chain);
         for (const [key, ref] of sets) outputs.sets.set(key, members(inputs, ref));
@@ -38,6 +39,12 @@ export function naiveOutputs(inputs: Inputs): Outputs {
 function members(inputs: Inputs, ref: SetRef): Set<string> {
   if (ref.kind === 'ranges') return new Set(ref.ranges.map(({ first, last }) => `${first}-${last}`));
   const found = new Set<string>();
+  if (ref.kind === 'nodes') {
+    for (const { labels, ips } of inputs.nodes.values()) {
+      for (const ip of selectorMatches(ref.selector, labels) ? ips : []) found.add(ip);
+    }
+    return found;
+  }
   for (const [key, pod] of inputs.pods) {
     if (pod.hostNetwork || pod.finished || !holds(inputs, ref.scope, pod)) continue;
     for (const ip of addresses(inputs, key, pod)) {
@@ -63,6 +70,18 @@ function addresses(inputs: Inputs, key: PodKey, pod: PodFacts): readonly Ip[] {
 function holds(inputs: Inputs, scope: Policy['subject'], pod: PodFacts): boolean {
   const labels = inputs.namespaces.get(pod.namespace);
   return podInScope(scope, pod, labels && namespaceLabels(pod.namespace, labels));
+}
+
+// By a policy that selects by the labels of a namespace that is not known.
+function mayBeSelected(inputs: Inputs, pod: PodFacts, direction: Direction): boolean {
+  if (inputs.namespaces.has(pod.namespace)) return false;
+  return [...inputs.policies.values()].some(
+    ({ subject: { namespaces, pods }, [direction]: rules }) =>
+      rules !== undefined &&
+      namespaces.kind === 'selector' &&
+      namespaces.selector.requirements.length > 0 &&
+      selectorMatches(pods, pod.labels),
+  );
 }
 
 const fits = (endpoint: Endpoint, pod: PodFacts): boolean =>

@@ -1,14 +1,13 @@
 // Worlds through the compiler: model, renderer and packet walker, as on a node that runs every pod of the world.
 
 import { FIRST_GENERATION } from '../../felix/render/policy/generation.ts';
-import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
 import { createPolicyRenderer } from '../../felix/render/policy/policy-renderer.ts';
 import type { PolicyRenderer } from '../../felix/render/policy/types.ts';
 import { type Ip, ipFamily } from '../../lib/ip.ts';
 import { hostIfName } from '../../lib/linux/if-name.ts';
 import type { Hook, NftChange } from '../../lib/nftables/ast.ts';
 import { createWalker, type WalkPacket, type WalkResult } from '../../lib/nftables/walk.ts';
-import { convertNetworkPolicy } from '../../policy/convert/network-policy.ts';
+import { convertPolicy } from '../../policy/convert/policy.ts';
 import { createPolicyModel } from '../../policy/model/policy-model.ts';
 import type { Packet, World } from '../../policy/oracle.ts';
 import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
@@ -38,21 +37,20 @@ export function createPipeline(): Pipeline {
       model.setPod(keyOf(pod), undefined);
       model.setEndpoint(hostIfName(pod.namespace, pod.name), undefined);
     }
-    for (const policy of gone(
-      shown.policies.map(convertNetworkPolicy),
-      world.policies.map(convertNetworkPolicy),
-      ({ key }) => key,
-    )) {
+    for (const policy of gone(shown.policies.map(convertPolicy), world.policies.map(convertPolicy), ({ key }) => key)) {
       model.setPolicy(policy.key, undefined);
     }
     for (const name of shown.namespaces.keys()) if (!world.namespaces.has(name)) model.setNamespace(name, undefined);
+    for (const name of shown.nodes?.keys() ?? []) if (!world.nodes?.has(name)) model.setNode(name, undefined);
+    for (const [name, ips] of world.nodes ?? [])
+      model.setNode(name, { ips, labels: world.nodeLabels?.get(name) ?? {} });
     for (const [name, labels] of world.namespaces) model.setNamespace(name, labels);
     for (const pod of world.pods) {
       const { namespace, name, ips, hostNetwork } = pod;
       model.setPod(keyOf(pod), pod);
       model.setEndpoint(hostIfName(namespace, name), hostNetwork ? undefined : { namespace, pod: name, ips });
     }
-    for (const policy of world.policies.map(convertNetworkPolicy)) model.setPolicy(policy.key, policy);
+    for (const policy of world.policies.map(convertPolicy)) model.setPolicy(policy.key, policy);
     shown = world;
     return renderer.apply(model.drain());
   };
@@ -61,7 +59,7 @@ export function createPipeline(): Pipeline {
     show,
     renderer,
     judge: () => {
-      const walk = createWalker({ table: POLICY_TABLE, objects: renderer.objects() });
+      const walk = createWalker({ objects: renderer.objects() });
       // Anti-spoofing looks at nothing else of a packet here.
       const entering = new Map<string, boolean>();
       const enters = (ip: Ip, iifname: string): boolean => {
@@ -98,6 +96,9 @@ function judge(world: World, { walk, enters }: Walks, packet: Packet): WalkedJud
   const ends = endsOf(world, packet);
   if (ends === undefined) return { egress: false, ingress: false, combined: false };
   const { from, to } = ends;
+  const toItself = from.pod !== undefined && from.ip === to.ip && from.pod === to.pod;
+  // It never leaves the pod's namespace.
+  if (toItself && packet.hairpin === undefined) return { egress: true, ingress: true, combined: true };
   const common = commonFields(packet, ends);
   const [iifname, oifname] = [from, to].map(({ pod }) =>
     pod === undefined ? OUTSIDE : hostIfName(pod.namespace, pod.name),
@@ -115,7 +116,7 @@ function judge(world: World, { walk, enters }: Walks, packet: Packet): WalkedJud
   }
   const combined = passes('forward', { iifname, oifname });
   // The base chains of the two directions see the same packet, so only a denial needs to be told apart.
-  if (combined || (from.ip === to.ip && from.pod === to.pod)) return { egress: combined, ingress: combined, combined };
+  if (combined || toItself) return { egress: combined, ingress: combined, combined };
   return {
     egress: passes('forward', { iifname, oifname: OUTSIDE }),
     ingress: passes('forward', { iifname: OUTSIDE, oifname }),
