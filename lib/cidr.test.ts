@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cidrContains, cidrOverlaps, cidrRange, mergeRanges, parseCidr, subtractRanges } from './cidr.ts';
-import { ipFromBigInt, parseIp } from './ip.ts';
+import fc from 'fast-check';
+import { cidrContains, cidrOf, cidrOverlaps, cidrRange, mergeRanges, parseCidr, subtractRanges } from './cidr.ts';
+import { type Family, familyBits, ipFromBigInt, parseIp } from './ip.ts';
 import { unwrap } from './result.ts';
 
 const cidr = (text: string) => unwrap(parseCidr(text));
@@ -24,6 +25,22 @@ for (const { name, given, expected } of CASES) {
     assert.equal(parsed.ok ? parsed.value : undefined, expected);
   });
 }
+
+test('cidrOf() masks host bits at every length, and cidrContains() knows the block', () => {
+  const input = fc.constantFrom<Family>(4, 6).chain((family) => {
+    const bits = familyBits(family);
+    const value = fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n });
+    return fc.record({ family: fc.constant(family), value, other: value, length: fc.integer({ min: 0, max: bits }) });
+  });
+  fc.assert(
+    fc.property(input, ({ family, value, other, length }) => {
+      const host = BigInt(familyBits(family) - length);
+      const block = cidrOf(ipFromBigInt(value, family), length);
+      assert.equal(block, `${ipFromBigInt((value >> host) << host, family)}/${length}`);
+      assert.equal(cidrContains(block, ipFromBigInt(other, family)), value >> host === other >> host);
+    }),
+  );
+});
 
 test('cidrContains() and cidrOverlaps() keep families apart', () => {
   assert.equal(cidrContains(cidr('10.0.0.0/8'), ip('10.255.0.1')), true);

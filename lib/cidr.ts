@@ -1,6 +1,16 @@
 // CIDR blocks as canonical text (host bits masked), and the range algebra that pools, ipBlocks and import filters need.
 import type { Brand } from './brand.ts';
-import { type Family, familyBits, type Ip, ipFamily, ipFromBigInt, ipToBigInt, parseIp } from './ip.ts';
+import {
+  type Family,
+  familyBits,
+  type Ip,
+  ipFamily,
+  ipFromBigInt,
+  ipToBigInt,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  parseIp,
+} from './ip.ts';
 import { err, ok, type Result } from './result.ts';
 
 /** A canonical `address/length` whose host bits are zero. */
@@ -27,6 +37,11 @@ export function parseCidr(text: string): Result<Cidr> {
 /** The block of `length` bits around an address. `length` must be within the family's bits. */
 export function cidrOf(ip: Ip, length: number): Cidr {
   const family = ipFamily(ip);
+  if (family === 4) {
+    // A shift by 32 bits would be one by none.
+    const mask = length === 0 ? 0 : -1 << (32 - length);
+    return `${ipv4FromNumber((ipv4ToNumber(ip) & mask) >>> 0)}/${length}` as Cidr;
+  }
   const host = BigInt(familyBits(family) - length);
   return `${ipFromBigInt((ipToBigInt(ip) >> host) << host, family)}/${length}` as Cidr;
 }
@@ -48,8 +63,9 @@ export function cidrRange(cidr: Cidr): IpRange {
 export const cidrSize = (cidr: Cidr): bigint => 1n << BigInt(familyBits(cidrFamily(cidr)) - cidrLength(cidr));
 
 export function cidrContains(cidr: Cidr, ip: Ip): boolean {
-  const { family, first, last } = cidrRange(cidr);
-  if (family !== ipFamily(ip)) return false;
+  if (cidrFamily(cidr) !== ipFamily(ip)) return false;
+  if (cidrFamily(cidr) === 4) return cidrOf(ip, cidrLength(cidr)) === cidr;
+  const { first, last } = cidrRange(cidr);
   const value = ipToBigInt(ip);
   return first <= value && value <= last;
 }

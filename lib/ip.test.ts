@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareIp, type Family, familyBits, ipFromBigInt, ipFromBytes, ipToBigInt, ipToBytes, parseIp } from './ip.ts';
+import {
+  compareIp,
+  type Family,
+  familyBits,
+  ipFromBigInt,
+  ipFromBytes,
+  ipToBigInt,
+  ipToBytes,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  parseIp,
+} from './ip.ts';
 import { unwrap } from './result.ts';
 
 const CASES = [
@@ -39,6 +50,18 @@ test('numbers, bytes and text name the same address', () => {
       assert.equal(unwrap(parseIp(ip)), ip);
       assert.equal(ipToBigInt(ip), value);
       assert.equal(ipFromBytes(ipToBytes(ip)), ip);
+      assert.equal(BigInt(`0x${Buffer.from(ipToBytes(ip)).toString('hex')}`), value);
+      if (family === 4) assert.equal(ipv4FromNumber(ipv4ToNumber(ip)), ip);
+    }),
+  );
+});
+
+test('compareIp() agrees with the numbers', () => {
+  fc.assert(
+    fc.property(anyIp, anyIp, (a, b) => {
+      const byNumber = a.family !== b.family ? a.family - b.family : a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
+      const byText = compareIp(ipFromBigInt(a.value, a.family), ipFromBigInt(b.value, b.family));
+      assert.equal(Math.sign(byText), Math.sign(byNumber));
     }),
   );
 });
