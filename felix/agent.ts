@@ -20,6 +20,7 @@ import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrAddress, cidrOf } from '../lib/cidr.ts';
 import { compareIp, type Ip } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
+import { openConntrack } from '../lib/linux/conntrack.ts';
 import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
 import type { Route } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
@@ -33,6 +34,7 @@ import { createCniEndpoints } from './cni-endpoints.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
 import { feedDatastore } from './datastore-feed.ts';
+import { generationsInUse } from './driver/conntrack.ts';
 import { createNftDriver } from './driver/nftables.ts';
 import { createRouteDriver } from './driver/routes.ts';
 import { createEffects, type Effects } from './effects.ts';
@@ -42,8 +44,10 @@ import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
 import { podMtu } from './pod-mtu.ts';
-import { FIRST_GENERATION, generationOf } from './render/policy/generation.ts';
+import { generationOf } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
+import { unusedGeneration } from './revoke-generation.ts';
+import { createRevoker } from './revoker.ts';
 import { endpointRules, statusView } from './views.ts';
 
 /** Time between two whole readings of the kernel, in milliseconds, besides those that events ask for. */
@@ -56,13 +60,25 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const store = openEmbeddedStore({ path: config.datastore.path, missing: 'refuse' });
   const rtnl = openRtnl();
   const nft = openNftables();
-  const nftDriver = createNftDriver(nft, POLICY_TABLE, log);
+  const nftDriver = createNftDriver(nft, POLICY_TABLE, config.tableOwner);
+  const conntrack = openConntrack();
   const routeDriver = createRouteDriver(rtnl);
 
   const kernelTable = nftDriver.read();
   const model = createModel({
     node: config.node,
-    generation: generationOf(kernelTable?.objects.values() ?? []) ?? FIRST_GENERATION,
+    generation: generationOf(kernelTable?.objects.values() ?? []) ?? unusedGeneration(generationsInUse(conntrack)),
+  });
+  const revoker = createRevoker({
+    conntrack,
+    world: () => ({
+      objects: model.nftObjects(),
+      endpoints: model.endpoints(),
+      blocks: model.routing.blocks(),
+      localAddresses: new Set(listAddresses(rtnl).map(({ ip }) => ip)),
+    }),
+    generation: model.generation,
+    log,
   });
   const state = {
     servesCni: false,
@@ -70,7 +86,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     ipamProblem: undefined as string | undefined,
   };
   const waiters = createEndpointWaiters(() => state.storeProblem ?? effects.failures()[0] ?? 'no reason known');
-  const effects = createEffects({ model, nft: nftDriver, routes: routeDriver, waiters, log });
+  const effects = createEffects({ model, nft: nftDriver, routes: routeDriver, waiters, revoker, log });
 
   let passDue = false;
   const dispatch = (event: Event): void => {
@@ -143,8 +159,12 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         node: config.node,
         model,
         effects,
+        revoker: revoker.view(),
+        tableOwner: nftDriver.owner,
         servesCni: state.servesCni,
-        problems: [state.storeProblem, state.ipamProblem, ...bgp.problems()].filter((text) => text !== undefined),
+        problems: [state.storeProblem, state.ipamProblem, revoker.view().problem, ...bgp.problems()].filter(
+          (text) => text !== undefined,
+        ),
       }),
     endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
     verdict: (words) =>
@@ -161,6 +181,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     endpoints: createCniEndpoints({
       dispatch,
       waiters,
+      revoker,
       check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
     }),
     mtu: () => config.mtuBytes ?? podMtu(rtnl, model.nodeAddresses()),
@@ -176,6 +197,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await cni.close();
   bgp.close();
   effects.close();
+  await revoker.close();
   ipam.close();
   store.close();
 }

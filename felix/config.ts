@@ -18,6 +18,11 @@ const configSchema = z.strictObject({
   stateDirectory: z.string().startsWith('/').default('/var/lib/margay'),
   /** MTU of pod interfaces in bytes, 1280 to 65535. Absent: that of the interface with the node's address. */
   mtuBytes: z.int().min(1280).max(65535).exactOptional(),
+  /**
+   * `auto`: where the kernel can, nobody but the agent may change its nftables table. `off`: the table is open to other
+   * programs, and what they change is repaired.
+   */
+  tableOwner: z.enum(['auto', 'off']).default('auto'),
 });
 
 export type Config = z.output<typeof configSchema>;

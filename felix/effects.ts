@@ -3,12 +3,15 @@
 // is dirty again and tried later, with backoff; what somebody else changed is found by a new reading.
 import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
+import type { NftChange } from '../lib/nftables/ast.ts';
 import type { NftDriver } from './driver/nftables.ts';
 import type { RouteDriver } from './driver/routes.ts';
 import { applyNodeSysctls } from './driver/sysctls.ts';
 import type { EndpointWaiters } from './endpoint-waiters.ts';
 import type { Model } from './model/model.ts';
 import { hostRoute } from './model/route.ts';
+import { createRepairPace } from './repair-pace.ts';
+import type { Revoker } from './revoker.ts';
 
 export type Effects = {
   /** One pass over everything that is dirty; nothing before the first complete snapshot. */
@@ -22,33 +25,31 @@ export type Effects = {
   readonly close: () => void;
 };
 
-/** Delay before a verification, and before trying again, in milliseconds; doubled up to the second figure. */
-const VERIFY_MS = { first: 20, most: 5000 } as const;
+/** Delay before trying again, in milliseconds; doubled up to the second figure. */
 const RETRY_MS = { first: 200, most: 30_000 } as const;
-/** A verification that found something counts against the next one if it comes within this time, in milliseconds. */
-const CALM_MS = 10_000;
 
 export function createEffects(options: {
   readonly model: Model;
   readonly nft: NftDriver;
   readonly routes: RouteDriver;
   readonly waiters: EndpointWaiters;
+  readonly revoker: Pick<Revoker, 'worldChanged' | 'revoke' | 'revokeSoon'>;
   readonly log: Log;
 }): Effects {
-  const { model, nft, routes, waiters, log } = options;
+  const { model, nft, routes, waiters, revoker, log } = options;
   const timers = createTimers();
   let started = false;
   let nftFailure: string | undefined;
   let nftRetryMs: number = RETRY_MS.first;
   let routeFailures: ReadonlyMap<Cidr, string> = new Map();
   let routeRetryMs: number = RETRY_MS.first;
-  const lastRepair = { nftables: Number.NEGATIVE_INFINITY, routes: Number.NEGATIVE_INFINITY };
-  const verifyMs = { nftables: VERIFY_MS.first as number, routes: VERIFY_MS.first as number };
+  const pace = { nftables: createRepairPace(), routes: createRepairPace() };
 
   const firstPass = (): void => {
     try {
       applyNodeSysctls();
       model.drainNft('keep');
+      nft.takeOver();
       if (nft.holds(model.nftObjects())) log.info('nftables table adopted as it is');
       else {
         model.newGeneration();
@@ -57,6 +58,9 @@ export function createEffects(options: {
       for (const dst of routes.differing(model.routing.routes.entries())) model.routing.routes.markDirty(dst);
       started = true;
       nftFailure = undefined;
+      nftRetryMs = RETRY_MS.first;
+      revoker.worldChanged();
+      revoker.revoke();
     } catch (error) {
       nftFailure = error instanceof Error ? error.message : String(error);
       log.error({ err: error, retryMs: nftRetryMs }, 'first pass failed; what the kernel had stands');
@@ -65,11 +69,16 @@ export function createEffects(options: {
     }
   };
 
+  // What others changed, or a batch that was refused, may have let flows pass and be marked as judged, hence the new
+  // generation.
   const replaceTable = (): void => {
     try {
+      model.newGeneration();
       nft.replace(model.nftObjects());
       nftFailure = undefined;
       nftRetryMs = RETRY_MS.first;
+      revoker.worldChanged();
+      revoker.revoke();
     } catch (error) {
       nftFailure = error instanceof Error ? error.message : String(error);
       log.error({ err: error, retryMs: nftRetryMs }, 'nftables table not written; the rules before it stand');
@@ -82,13 +91,19 @@ export function createEffects(options: {
   };
 
   const applyNft = (): void => {
+    const generation = model.generation();
     const changes = model.drainNft('bump-if-needed');
-    if (nftFailure !== undefined) return;
+    if (nftFailure !== undefined || changes.length === 0) return;
     try {
-      nft.apply(changes, model.nftObjects);
-    } catch {
+      nft.apply(changes);
+    } catch (error) {
+      log.warn({ err: error, changes: changes.length }, 'nftables batch refused, replacing the whole table');
       replaceTable();
+      return;
     }
+    revoker.worldChanged();
+    if (model.generation() !== generation) revoker.revoke();
+    else if (changes.some(takesAway)) revoker.revokeSoon();
   };
 
   const applyRoutes = (): void => {
@@ -124,12 +139,9 @@ export function createEffects(options: {
 
   const verify = (driver: 'nftables' | 'routes'): void => {
     if (!started) return;
+    const began = performance.now();
     const repaired = driver === 'nftables' ? repairNft() : repairRoutes();
-    const now = performance.now();
-    // Somebody who undoes our repair each time gets ever longer pauses instead of a fight.
-    verifyMs[driver] =
-      repaired && now - lastRepair[driver] < CALM_MS ? Math.min(verifyMs[driver] * 2, VERIFY_MS.most) : VERIFY_MS.first;
-    if (repaired) lastRepair[driver] = now;
+    pace[driver].looked({ began, now: performance.now(), repaired });
   };
 
   const repairNft = (): boolean => {
@@ -148,12 +160,16 @@ export function createEffects(options: {
 
   return {
     pass,
-    verifySoon: (driver) => timers.once(`${driver}-verify`, verifyMs[driver], () => verify(driver)),
+    verifySoon: (driver) =>
+      timers.once(`${driver}-verify`, pace[driver].delayMs(performance.now()), () => verify(driver)),
     ready: () => started && nftFailure === undefined,
     failures: () => [...(nftFailure === undefined ? [] : [nftFailure]), ...routeFailures.values()],
     close: timers.close,
   };
 }
+
+/** An element that goes without a change of the generation, such as a deleted pod's address. */
+const takesAway = ({ before, after }: NftChange): boolean => before?.kind === 'element' && after === undefined;
 
 /** Named timers; a name that is waiting is not started again. */
 function createTimers() {

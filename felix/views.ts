@@ -1,21 +1,25 @@
 // What the control socket shows: the agent's state as plain JSON, and the rules of one endpoint as nft text.
 import type { NftKey, NftObject } from '../lib/nftables/ast.ts';
 import { printRuleset } from '../lib/nftables/print.ts';
+import type { NftDriver } from './driver/nftables.ts';
 import type { Effects } from './effects.ts';
 import type { Model } from './model/model.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
+import type { RevokerView } from './revoker.ts';
 
 /** The document of `GET /v1/status`. */
 export function statusView(options: {
   readonly node: string;
   readonly model: Model;
   readonly effects: Effects;
+  readonly revoker: RevokerView;
+  readonly tableOwner: NftDriver['owner'];
   /** CNI requests are answered. */
   readonly servesCni: boolean;
   /** Problems outside the model and the effects. */
   readonly problems: readonly string[];
 }): object {
-  const { node, model, effects, servesCni, problems } = options;
+  const { node, model, effects, revoker, tableOwner, servesCni, problems } = options;
   const { routing } = model;
   const { connected, desired, peers, settled, why } = routing.bgp();
   const { routes, rejected } = routing.learned();
@@ -25,6 +29,8 @@ export function statusView(options: {
     ready: effects.ready() && servesCni,
     datastoreVersion: model.version(),
     generation: model.generation(),
+    table: tableOwner,
+    flows: { judgedGeneration: revoker.judgedGeneration, revoked: revoker.revoked, last: revoker.last },
     bgp: {
       connected,
       ...(why === undefined ? {} : { why }),

@@ -1,45 +1,70 @@
 // Drives our nf_tables table. The exact state of the table is kept, so that a batch never asks for what may fail; after
 // an error, or when somebody else changed the table, one batch replaces it whole, without a gap.
+//
+// Where the kernel has the table flags `owner` and `persist` (from Linux 6.9), the table belongs to our socket: nobody
+// else can change it, and `nft flush ruleset` passes it by. It outlives the socket without an owner, and whoever asks
+// first takes it over as it is.
 import { isDeepStrictEqual } from 'node:util';
-import type { Log } from '../../lib/log.ts';
-import type { NftChange, NftKey, NftObject, Ruleset, Table } from '../../lib/nftables/ast.ts';
+import { KernelError } from '../../lib/linux/kernel-error.ts';
+import type { NftChange, NftKey, NftObject, Ruleset, Table, TableName } from '../../lib/nftables/ast.ts';
 import type { Nftables } from '../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
 
 export type NftDriver = {
+  /** Whether the table is, or will be, closed to others. */
+  readonly owner: 'own' | 'shared';
   /** The table as the kernel has it, or `undefined`. */
   readonly read: () => Ruleset | undefined;
-  /** Whether the kernel's table is exactly this. */
+  /**
+   * Takes over the table that an earlier life left, with all that is in it; nothing when there is none to take over.
+   * @throws NftError EPERM when somebody else owns it
+   */
+  readonly takeOver: () => void;
+  /** Whether the kernel's table is exactly this, flags included. */
   readonly holds: (objects: ReadonlyMap<NftKey, NftObject>) => boolean;
-  /** One atomic batch. Falls back to `replace` once. @throws NftError when that fails too: the old rules stand */
-  readonly apply: (changes: readonly NftChange[], all: () => ReadonlyMap<NftKey, NftObject>) => void;
-  /** Replaces the whole table in one atomic batch. @throws NftError */
+  /** One atomic batch. @throws NftError: the old rules stand */
+  readonly apply: (changes: readonly NftChange[]) => void;
+  /** Replaces the whole table in one atomic batch. @throws NftError: the old rules stand */
   readonly replace: (objects: ReadonlyMap<NftKey, NftObject>) => void;
 };
 
-/** How ours is known again: it is the only table of that name, and all in it is ours. */
-export function createNftDriver(nft: Nftables, table: Table, log: Log): NftDriver {
-  const read = (): Ruleset | undefined => nft.dump(table.name);
-  const replace = (objects: ReadonlyMap<NftKey, NftObject>): void => {
-    nft.commit(planReplacement({ table, objects }));
-  };
+/** How ours is known again: it is the only table of that name, and all in it is ours. @throws KernelError */
+export function createNftDriver(nft: Nftables, { name }: Table, tableOwner: 'auto' | 'off'): NftDriver {
+  const owned = tableOwner === 'auto' && knowsOwners(nft);
+  const table: Table = { name, flags: owned ? ['owner', 'persist'] : [] };
   return {
-    read,
+    owner: owned ? 'own' : 'shared',
+    read: () => nft.dump(name),
+    takeOver: () => {
+      const present = nft.table(name);
+      if (owned && present?.flags.includes('persist')) nft.commit([{ kind: 'add-table', table }]);
+    },
     holds: (objects) => {
-      const actual = read();
-      return actual !== undefined && sameObjects(actual.objects, objects);
+      const actual = nft.dump(name);
+      return (
+        actual !== undefined &&
+        isDeepStrictEqual(actual.table.flags, table.flags) &&
+        sameObjects(actual.objects, objects)
+      );
     },
-    apply: (changes, all) => {
-      if (changes.length === 0) return;
-      try {
-        nft.commit(planChanges(table, changes));
-      } catch (error) {
-        log.warn({ err: error, changes: changes.length }, 'nftables batch refused, replacing the whole table');
-        replace(all());
-      }
-    },
-    replace,
+    apply: (changes) => nft.commit(planChanges(table, changes)),
+    replace: (objects) => nft.commit(planReplacement({ table, objects }, nft.table(name))),
   };
+}
+
+// Made and deleted in one batch, so that nothing is left and nobody sees it.
+function knowsOwners(nft: Nftables): boolean {
+  const scratch: Table = { name: `margay-probe-${nft.portId}` as TableName, flags: ['owner', 'persist'] };
+  try {
+    nft.commit([
+      { kind: 'add-table', table: scratch },
+      { kind: 'delete-table', table: scratch },
+    ]);
+    return true;
+  } catch (error) {
+    if (error instanceof KernelError) return false;
+    throw error;
+  }
 }
 
 function sameObjects(a: ReadonlyMap<NftKey, NftObject>, b: ReadonlyMap<NftKey, NftObject>): boolean {

@@ -13,6 +13,7 @@ import {
   type Rule,
   type Ruleset,
   type SetName,
+  type Table,
   type TableName,
 } from './ast.ts';
 import { type Attributes, readAttributes, readText, readU32 } from './attributes.ts';
@@ -59,10 +60,15 @@ export function dumpRuleset(requests: Requests, table: TableName): Ruleset {
   }
 }
 
-function readRuleset(requests: Requests, name: TableName): Ruleset {
+/** The table without what is in it. @throws KernelError ENOENT when there is none */
+export function readTable(requests: Requests, name: TableName): Table {
   const table = requests.get(NFT_MSG.getTable, (out) => out.text(NFTA_TABLE.name, name));
   const bits = readU32(table, NFTA_TABLE.flags);
-  const flags = (['owner', 'persist'] as const).filter((flag) => (bits & TABLE_FLAG[flag]) !== 0);
+  return { name, flags: (['owner', 'persist'] as const).filter((flag) => (bits & TABLE_FLAG[flag]) !== 0) };
+}
+
+function readRuleset(requests: Requests, name: TableName): Ruleset {
+  const table = readTable(requests, name);
   const objects = new Map<NftKey, NftObject>();
   const add = (object: NftObject): void => {
     objects.set(nftKey(object), object);
@@ -93,7 +99,7 @@ function readRuleset(requests: Requests, name: TableName): Ruleset {
     return set && readAnonymous(requests, name, setName, set);
   };
   for (const chain of readChains(requests, name, resolve)) add(chain);
-  return { table: { name, flags }, objects };
+  return { table, objects };
 }
 
 function* readChains(requests: Requests, table: TableName, resolve: ResolveSet): Generator<NftObject> {

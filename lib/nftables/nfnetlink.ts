@@ -2,9 +2,9 @@
 // send of one batch; the kernel has applied or refused it when the call returns.
 import { KernelError } from '../linux/kernel-error.ts';
 import { NETLINK, openNetlinkSocket } from '../linux/netlink-socket.ts';
-import type { CounterName, Ruleset, TableName } from './ast.ts';
+import type { CounterName, Ruleset, Table, TableName } from './ast.ts';
 import { createBatch } from './batch.ts';
-import { type CounterValue, dumpCounters, dumpRuleset, dumpSet } from './dump.ts';
+import { type CounterValue, dumpCounters, dumpRuleset, dumpSet, readTable } from './dump.ts';
 import { NftError } from './nft-error.ts';
 import type { NftOp } from './ops.ts';
 import { createRequests } from './requests.ts';
@@ -14,6 +14,8 @@ export type Nftables = {
   readonly portId: number;
   /** All or nothing, in order. @throws NftError, KernelError; Error when an operation cannot be encoded */
   readonly commit: (ops: readonly NftOp[]) => void;
+  /** The table's flags without its content, or `undefined` when there is none. @throws KernelError */
+  readonly table: (table: TableName) => Table | undefined;
   /** The table as it is, or `undefined` when there is none. @throws KernelError */
   readonly dump: (table: TableName) => Ruleset | undefined;
   /** Named counters; empty when there is no such table. @throws KernelError */
@@ -43,6 +45,7 @@ export function openNftables(): Nftables {
         throw error;
       }
     },
+    table: (table) => absentAs(undefined, () => readTable(requests, table)),
     dump: (table) => absentAs(undefined, () => dumpRuleset(requests, table)),
     counters: (table) =>
       absentAs<ReadonlyMap<CounterName, CounterValue>>(new Map(), () => dumpCounters(requests, table)),

@@ -25,11 +25,19 @@ export function planChanges(table: Table, changes: readonly NftChange[]): readon
   return steps.ops();
 }
 
-/** The whole table anew, whatever is there: also when nothing or something foreign is. */
-export function planReplacement({ table, objects }: Ruleset): readonly NftOp[] {
+/**
+ * The whole table anew, whatever is there: also when nothing or something foreign is. `present` is the table that is
+ * there, if any: the kernel refuses to change the flags of one that stands (nf_tables_updtable() in nf_tables_api.c).
+ */
+export function planReplacement({ table, objects }: Ruleset, present: Table = table): readonly NftOp[] {
   const steps = createSteps(table.name);
   for (const object of objects.values()) planChange(steps, undefined, object);
-  return [{ kind: 'add-table', table }, { kind: 'delete-table', table }, { kind: 'add-table', table }, ...steps.ops()];
+  return [
+    { kind: 'add-table', table: present },
+    { kind: 'delete-table', table },
+    { kind: 'add-table', table },
+    ...steps.ops(),
+  ];
 }
 
 type Steps = ReturnType<typeof createSteps>;
