@@ -1,6 +1,7 @@
 // A node, pods wired to it by the code that CNI ADD uses, and the world outside, each a namespace; a policy table in the
 // node's kernel written by our encoder; and a prober that sends real frames between all of them.
 import type { TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { HOST_MAC } from '../../../cni/pod-side.ts';
 import { POLICY_TABLE } from '../../../felix/render/policy/names.ts';
 import { cidrOf } from '../../../lib/cidr.ts';
@@ -8,11 +9,12 @@ import { familyBits, type Ip, ipFamily } from '../../../lib/ip.ts';
 import { inNetns } from '../../../lib/linux/netns.ts';
 import { replaceRoute } from '../../../lib/linux/routes.ts';
 import { openRtnl } from '../../../lib/linux/rtnl.ts';
+import type { NftKey, NftObject } from '../../../lib/nftables/ast.ts';
 import { openNftables } from '../../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../../lib/nftables/plan.ts';
 import type { World } from '../../../policy/oracle.ts';
 import { type PodKey, podKey } from '../../../policy/world.ts';
-import { createPipeline } from '../../policy/pipeline.ts';
+import { createPipeline, type Pipeline } from '../../policy/pipeline.ts';
 import { type TestNetns, testNetns } from '../netns.ts';
 import { connectOutside } from './outside.ts';
 import { createProber, type Prober } from './prober.ts';
@@ -28,6 +30,12 @@ export type PodField = Prober & {
    * routes of their addresses.
    */
   readonly show: (world: World) => void;
+  /** The same world and table, walked instead of sent through. */
+  readonly judge: Pipeline['judge'];
+  /** What the renderer wants in the kernel. */
+  readonly objects: () => ReadonlyMap<NftKey, NftObject>;
+  /** Whether the kernel has it. */
+  readonly holds: () => boolean;
 };
 
 /** All pods that there will be; several may claim an address, which belongs to the one that the world gives it to. */
@@ -62,6 +70,9 @@ export async function podField(t: TestContext, pods: readonly FieldPod[]): Promi
     replaceRoute(rtnl, { dst, type: 'unicast', protocol: 4, metric: 1024, oif, nextHops: [] });
     owners.set(ip, owner);
   };
+  for (const { namespace, name, ips } of pods) {
+    for (const ip of ips) if (!owners.has(ip)) place(ip, podKey(namespace, name));
+  }
   const pipeline = createPipeline();
   nft.commit(planReplacement({ table: POLICY_TABLE, objects: pipeline.renderer.objects() }));
   return {
@@ -70,6 +81,13 @@ export async function podField(t: TestContext, pods: readonly FieldPod[]): Promi
     show: (world) => {
       for (const { namespace, name, ips } of world.pods) for (const ip of ips) place(ip, podKey(namespace, name));
       nft.commit(planChanges(POLICY_TABLE, pipeline.show(world)));
+    },
+    judge: pipeline.judge,
+    objects: pipeline.renderer.objects,
+    holds: () => {
+      const sorted = (objects: ReadonlyMap<NftKey, NftObject>): unknown => [...objects].sort();
+      const actual = nft.dump(POLICY_TABLE.name)?.objects ?? new Map<NftKey, NftObject>();
+      return isDeepStrictEqual(sorted(actual), sorted(pipeline.renderer.objects()));
     },
   };
 }
