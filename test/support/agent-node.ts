@@ -29,6 +29,13 @@ export type AgentNode = {
   readonly log: () => string;
   /** Makes the Pod object and a namespace, and runs CNI ADD. */
   readonly addPod: (namespace: string, name: string, labels?: Record<string, string>) => Promise<TestPod>;
+  /** A namespace for a pod that nobody has heard of; `add` runs CNI ADD. */
+  readonly sandbox: (namespace: string, name: string) => Promise<TestSandbox>;
+};
+
+export type TestSandbox = {
+  readonly netns: TestNetns;
+  readonly add: () => Promise<TestPod>;
 };
 
 export type TestPod = {
@@ -40,8 +47,11 @@ export type TestPod = {
 
 export type CniAnswer = { readonly code: number; readonly stdout: string };
 
-/** One node `node1` at 198.51.100.11 with pool 10.244.0.0/16; nothing is left of it after `t`. */
-export async function agentNode(t: TestContext): Promise<AgentNode> {
+/**
+ * One node `node1` at 198.51.100.11 with pool 10.244.0.0/16; nothing is left of it after `t`. `configuration` is added
+ * to the agent's.
+ */
+export async function agentNode(t: TestContext, configuration: Record<string, unknown> = {}): Promise<AgentNode> {
   execFileSync('sh', [join(ROOT, 'cni/shim/build.sh')]);
   const netns = await testNetns(t, 'node1');
   await netns.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'uplink');
@@ -65,6 +75,7 @@ export async function agentNode(t: TestContext): Promise<AgentNode> {
       datastore: { kind: 'embedded', path: join(directory, 'datastore.db') },
       runDirectory: join(directory, 'run'),
       stateDirectory: join(directory, 'state'),
+      ...configuration,
     }),
   );
   const logFile = join(directory, 'agent.log');
@@ -84,6 +95,41 @@ export async function agentNode(t: TestContext): Promise<AgentNode> {
     spec: { cidr: '10.244.0.0/16' },
   });
   const status = (): Promise<Record<string, unknown>> => getJson(join(directory, 'run', 'control.sock'), '/v1/status');
+  const sandbox: AgentNode['sandbox'] = async (namespace, name) => {
+    const pod = await testNetns(t, name);
+    const containerId = randomBytes(32).toString('hex');
+    const cni: TestPod['cni'] = (command, prevResult) =>
+      runCni(netns, {
+        environment: {
+          CNI_COMMAND: command,
+          CNI_CONTAINERID: containerId,
+          CNI_NETNS: pod.path,
+          CNI_IFNAME: 'eth0',
+          CNI_PATH: join(ROOT, '.build'),
+          CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_INFRA_CONTAINER_ID=${containerId}`,
+        },
+        input: JSON.stringify({
+          cniVersion: '1.0.0',
+          name: 'margay',
+          type: 'margay',
+          agentSocket: join(directory, 'run', 'cni.sock'),
+          spoolDirectory: join(directory, 'state', 'cni-spool'),
+          ...(prevResult === undefined ? {} : { prevResult }),
+        }),
+      });
+    const add = async (): Promise<TestPod> => {
+      const answer = await cni('ADD');
+      if (answer.code !== 0) throw new Error(`Cannot add pod "${name}": ${answer.stdout}`);
+      const result = JSON.parse(answer.stdout) as { ips: { address: string }[]; interfaces: { name: string }[] };
+      return {
+        netns: pod,
+        ip: result.ips[0]?.address.split('/')[0] ?? '',
+        hostIfName: result.interfaces[0]?.name ?? '',
+        cni,
+      };
+    };
+    return { netns: pod, add };
+  };
 
   return {
     netns,
@@ -113,6 +159,7 @@ export async function agentNode(t: TestContext): Promise<AgentNode> {
       agent.kill('SIGKILL');
       await gone;
     },
+    sandbox,
     addPod: async (namespace, name, labels = {}) => {
       await create({
         apiVersion: 'v1',
@@ -120,36 +167,7 @@ export async function agentNode(t: TestContext): Promise<AgentNode> {
         metadata: { namespace, name, labels },
         spec: { nodeName: 'node1' },
       });
-      const pod = await testNetns(t, name);
-      const containerId = randomBytes(32).toString('hex');
-      const cni: TestPod['cni'] = (command, prevResult) =>
-        runCni(netns, {
-          environment: {
-            CNI_COMMAND: command,
-            CNI_CONTAINERID: containerId,
-            CNI_NETNS: pod.path,
-            CNI_IFNAME: 'eth0',
-            CNI_PATH: join(ROOT, '.build'),
-            CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_INFRA_CONTAINER_ID=${containerId}`,
-          },
-          input: JSON.stringify({
-            cniVersion: '1.0.0',
-            name: 'margay',
-            type: 'margay',
-            agentSocket: join(directory, 'run', 'cni.sock'),
-            spoolDirectory: join(directory, 'state', 'cni-spool'),
-            ...(prevResult === undefined ? {} : { prevResult }),
-          }),
-        });
-      const answer = await cni('ADD');
-      if (answer.code !== 0) throw new Error(`Cannot add pod "${name}": ${answer.stdout}`);
-      const result = JSON.parse(answer.stdout) as { ips: { address: string }[]; interfaces: { name: string }[] };
-      return {
-        netns: pod,
-        ip: result.ips[0]?.address.split('/')[0] ?? '',
-        hostIfName: result.interfaces[0]?.name ?? '',
-        cni,
-      };
+      return (await sandbox(namespace, name)).add();
     },
   };
 }

@@ -1,0 +1,49 @@
+// What the tests of the agent have in common: a namespace `shop`, policies in it, and short questions to the node.
+import { waitFor } from '../../lib/wait-for.ts';
+import type { AgentNode } from '../support/agent-node.ts';
+import type { TestNetns } from '../support/netns.ts';
+
+export const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
+
+/** A policy of namespace `shop` that isolates what `spec.podSelector` selects. */
+export const policy = (name: string, spec: object) => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { namespace: 'shop', name },
+  spec,
+});
+
+/** Neither in nor out, for pods with these labels. */
+export const isolate = (name: string, labels: Record<string, string> = {}) =>
+  policy(name, { podSelector: { matchLabels: labels }, policyTypes: ['Ingress', 'Egress'] });
+
+export const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
+  from.exec('ping', '-c1', '-W1', ip).then(
+    () => true,
+    () => false,
+  );
+
+/** The table with the handles of its objects, and without what counts by itself. */
+export const table = async (node: AgentNode): Promise<string> =>
+  (await node.netns.exec('nft', '-a', 'list', 'table', 'inet', 'margay')).replace(/packets \d+ bytes \d+/g, '');
+
+/** The table's content: what two builds have in common. */
+export const content = async (node: AgentNode): Promise<string> =>
+  (await node.netns.exec('nft', 'list', 'table', 'inet', 'margay'))
+    .replace(/packets \d+ bytes \d+/g, '')
+    .replace(/0x[0-9a-f]{4}0000/g, 'GENERATION');
+
+/** Waits until the agent has judged all flows by the generation that is in force. */
+export async function judged(node: AgentNode): Promise<void> {
+  await waitFor(
+    'the flows to be judged',
+    async () => {
+      const { generation, flows } = (await node.status()) as {
+        generation: number;
+        flows: { judgedGeneration: number };
+      };
+      return flows.judgedGeneration === generation;
+    },
+    { timeoutMs: 20_000 },
+  );
+}
