@@ -2,7 +2,6 @@
 // Their names carry the id of the process that made them.
 import { type ChildProcess, execFile, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -19,8 +18,8 @@ export type TestNetns = {
   readonly spawn: (command: string, args: readonly string[], options?: SpawnOptions) => ChildProcess;
 };
 
-/** A new namespace with `lo` up, removed after `t` together with every process in it. */
-export async function testNetns(t: TestContext, label = 'ns'): Promise<TestNetns> {
+/** A new namespace with `lo` up, removed after `t` (a test, say) together with every process in it. */
+export async function testNetns(t: { readonly after: (action: () => void) => void }, label = 'ns'): Promise<TestNetns> {
   if (count === 0) sweep();
   const name = `${PREFIX}${process.pid}-${count++}-${label}`;
   const path = `/run/netns/${name}`;
