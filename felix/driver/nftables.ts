@@ -7,6 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KernelError } from '../../lib/linux/kernel-error.ts';
 import type { NftChange, NftKey, NftObject, Ruleset, Table, TableName } from '../../lib/nftables/ast.ts';
+import { carryCounters } from '../../lib/nftables/carry-counters.ts';
 import type { Nftables } from '../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
 
@@ -48,7 +49,8 @@ export function createNftDriver(nft: Nftables, { name }: Table, tableOwner: 'aut
       );
     },
     apply: (changes) => nft.commit(planChanges(table, changes)),
-    replace: (objects) => nft.commit(planReplacement({ table, objects }, nft.table(name))),
+    replace: (objects) =>
+      nft.commit(carryCounters(planReplacement({ table, objects }, nft.table(name)), nft.counters(name))),
   };
 }
 

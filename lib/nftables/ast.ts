@@ -72,7 +72,8 @@ export type Scalar = Ip | string | number | ScalarRange;
 /** Inclusive; of addresses or ports. */
 export type ScalarRange = { readonly from: Ip | number; readonly to: Ip | number };
 
-export type L4Proto = 'tcp' | 'udp' | 'sctp' | 'icmp' | 'ipv6-icmp' | 'ipip' | 'gre' | 'esp';
+/** `ipip` and `ipv6` are IPv4 and IPv6 as the content of another packet. */
+export type L4Proto = 'tcp' | 'udp' | 'sctp' | 'icmp' | 'ipv6-icmp' | 'ipip' | 'ipv6' | 'gre' | 'esp';
 
 /** What a statement looks at. `th` fields stand for the ports of TCP, UDP and SCTP alike. */
 export type Operand =

@@ -1,9 +1,17 @@
 // The operations of a batch. Each becomes one netlink message or a few, and is what an error of the kernel points at.
 import type { ChainName, Counter, Element, Hook, NftSet, Rule, SetName, Table, TableName } from './ast.ts';
+import type { CounterValue } from './dump.ts';
 
 export type NftOp =
   | { readonly kind: 'add-table' | 'delete-table'; readonly table: Table }
-  | { readonly kind: 'add-counter' | 'delete-counter'; readonly table: TableName; readonly counter: Counter }
+  /** `initial` absent: zero. */
+  | {
+      readonly kind: 'add-counter';
+      readonly table: TableName;
+      readonly counter: Counter;
+      readonly initial?: CounterValue;
+    }
+  | { readonly kind: 'delete-counter'; readonly table: TableName; readonly counter: Counter }
   | { readonly kind: 'add-set' | 'delete-set'; readonly table: TableName; readonly set: NftSet }
   /** Without rules; they follow one by one. */
   | { readonly kind: 'add-chain'; readonly table: TableName; readonly chain: ChainName; readonly hook?: Hook }

@@ -28,7 +28,7 @@ type Layout = {
   readonly printed?: Readonly<Record<string, string>>;
 };
 
-const PROTOCOLS: Words = { icmp: 1, ipip: 4, tcp: 6, udp: 17, gre: 47, esp: 50, 'ipv6-icmp': 58, sctp: 132 };
+const PROTOCOLS: Words = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, esp: 50, 'ipv6-icmp': 58, sctp: 132 };
 
 export const VALUE_TYPES = {
   nf_proto: { magic: 2, bytes: 1, order: 'host', words: { ipv4: 2, ipv6: 10 } },

@@ -58,6 +58,7 @@ function assertNoDangling(table: ReadonlyMap<NftKey, NftObject>): void {
     } else if (object.kind === 'chain') {
       for (const statement of object.rules.flatMap(({ statements }) => statements)) {
         if (statement.kind === 'lookup') has(`set/${statement.set}`);
+        else if (statement.kind === 'counter-ref') has(`counter/${statement.counter}`);
         else if (statement.kind === 'vmap') has(`set/${statement.map}`);
         else if (statement.kind === 'verdict') target(statement.verdict);
       }

@@ -10,21 +10,22 @@
 import { cidrRange, parseCidr } from '../../../lib/cidr.ts';
 import { ipFromBigInt, parseIp } from '../../../lib/ip.ts';
 import { IF_PREFIX } from '../../../lib/linux/if-name.ts';
-import type { Chain, ChainName, Hook, NftSet, Operand, Rule, ScalarRange } from '../../../lib/nftables/ast.ts';
+import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule, ScalarRange } from '../../../lib/nftables/ast.ts';
 import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
 import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
-import { ENDPOINT_SETS } from './names.ts';
-import { accept, counter, drop, is, isNot, meta, notInSet, payload, rule } from './statements.ts';
+import { BASE_COUNTERS, ENDPOINT_SETS } from './names.ts';
+import { accept, countedBy, drop, is, isNot, meta, notInSet, payload, rule } from './statements.ts';
 
-/** Sets and maps of endpoints, and all base chains. Those that carry the generation differ by it. */
-export function baseObjects(generation: Generation): readonly (Chain | NftSet)[] {
+/** Sets and maps of endpoints, counters, and all base chains. Those that carry the generation differ by it. */
+export function baseObjects(generation: Generation): readonly (Chain | NftSet | Counter)[] {
   return [
     { kind: 'set', name: ENDPOINT_SETS.addresses[4], keyTypes: ['ifname', 'ipv4_addr'], interval: false },
     { kind: 'set', name: ENDPOINT_SETS.addresses[6], keyTypes: ['ifname', 'ipv6_addr'], interval: false },
     { kind: 'set', name: ENDPOINT_SETS.hairpin, keyTypes: ['ifname', 'ifname'], interval: false },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.egress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.ingress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
+    ...Object.values(BASE_COUNTERS).map((name): Counter => ({ kind: 'counter', name })),
     baseChain('raw_pre', 'prerouting', -300, antiSpoof()),
     ...generationChains(generation),
   ];
@@ -75,8 +76,8 @@ function antiSpoof(): readonly Rule[] {
       is(payload('icmpv6 type'), { anyOf: FROM_UNSPECIFIED }),
       accept,
     ),
-    rule(notInSet([iif, payload('ip saddr')], ENDPOINT_SETS.addresses[4]), counter, drop),
-    rule(notInSet([iif, payload('ip6 saddr')], ENDPOINT_SETS.addresses[6]), counter, drop),
+    rule(notInSet([iif, payload('ip saddr')], ENDPOINT_SETS.addresses[4]), countedBy(BASE_COUNTERS.spoofed), drop),
+    rule(notInSet([iif, payload('ip6 saddr')], ENDPOINT_SETS.addresses[6]), countedBy(BASE_COUNTERS.spoofed), drop),
   ];
 }
 
@@ -96,13 +97,21 @@ function fastPath(generation: Generation): readonly Rule[] {
   ];
 }
 
-// A node would unwrap VXLAN (RFC 7348) and IP-in-IP and trust the inside, which policy never saw.
+// A node would unwrap VXLAN (RFC 7348), IP-in-IP (RFC 2003) and 6in4 (RFC 4213) and trust the inside, which policy
+// never saw.
 function noTunnels(): readonly Rule[] {
-  return [rule(is(payload('udp dport'), 4789), counter, drop), rule(is(meta('l4proto'), 'ipip'), counter, drop)];
+  const counted = countedBy(BASE_COUNTERS.tunnel);
+  return [
+    rule(is(payload('udp dport'), 4789), counted, drop),
+    rule(is(meta('l4proto'), { anyOf: ['ipip', 'ipv6'] }), counted, drop),
+  ];
 }
 
 function dispatch(side: Operand, direction: Direction): readonly Rule[] {
-  return [rule({ kind: 'vmap', key: [side], map: ENDPOINT_SETS.dispatch[direction] }), rule(counter, drop)];
+  return [
+    rule({ kind: 'vmap', key: [side], map: ENDPOINT_SETS.dispatch[direction] }),
+    rule(countedBy(BASE_COUNTERS.unknown), drop),
+  ];
 }
 
 // Reached only by what both directions let through.

@@ -25,6 +25,7 @@ export function reachableFrom(
       if (target !== undefined) visit(target);
       const set = setOf(statement);
       if (set !== undefined && !ENDPOINTS.has(set)) filled.add(set);
+      if (statement.kind === 'counter-ref') keys.add(nftKey({ kind: 'counter', name: statement.counter }));
     }
   };
   for (const element of elements) {

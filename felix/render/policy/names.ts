@@ -2,8 +2,8 @@
 // same name in every run and on every node, and names of 253 characters fit.
 import { createHash } from 'node:crypto';
 import type { Family } from '../../../lib/ip.ts';
-import type { ChainName, SetName, Table, TableName } from '../../../lib/nftables/ast.ts';
-import type { Direction } from '../../../policy/ir.ts';
+import type { ChainName, CounterName, SetName, Table, TableName } from '../../../lib/nftables/ast.ts';
+import type { Direction, PolicyKey } from '../../../policy/ir.ts';
 import type { ChainKey, ProfileKey, SetKey } from '../../../policy/model/types.ts';
 
 /** The table of policy. */
@@ -17,6 +17,16 @@ export const ENDPOINT_SETS = {
   hairpin: 'hairpin' as SetName,
   /** Interface to profile chain. */
   dispatch: { egress: 'ep_eg' as SetName, ingress: 'ep_in' as SetName },
+} as const;
+
+/** Counters of what the base chains drop. */
+export const BASE_COUNTERS = {
+  /** A pod sent with an address that is not its own. */
+  spoofed: 'd_spoofed' as CounterName,
+  /** A pod sent a tunnel's packet. */
+  tunnel: 'd_tunnel' as CounterName,
+  /** To or from a pod interface that no endpoint has. */
+  unknown: 'd_unknown' as CounterName,
 } as const;
 
 const KIND_LETTER = { addresses: 's', ranges: 'n', ports: 'p' } as const;
@@ -36,6 +46,19 @@ export const profileChainName = (key: ProfileKey, direction: Direction): ChainNa
 /** `ti_…` and `te_…`: one tier of a profile, where passing out of it needs a chain to return from. */
 export const tierChainName = (key: ProfileKey, direction: Direction, tier: string): ChainName =>
   `t${letter(direction)}_${hash(`${tier} ${key}`)}` as ChainName;
+
+/**
+ * `c_<policy>_i_<index>` and `c_<policy>_e_<index>`: what a policy's rule matched, over all profiles that have it. The
+ * function takes the index of the rule.
+ */
+export function ruleCounterNames(policy: PolicyKey, direction: Direction): (index: number) => CounterName {
+  const head = `c_${hash(policy)}_${letter(direction)}_`;
+  return (index) => `${head}${index}` as CounterName;
+}
+
+/** `di_…` and `de_…`: what came to the end of a profile where everything is dropped. */
+export const dropCounterName = (key: ProfileKey, direction: Direction): CounterName =>
+  `d${letter(direction)}_${hash(key)}` as CounterName;
 
 const letter = (direction: Direction): 'i' | 'e' => (direction === 'ingress' ? 'i' : 'e');
 

@@ -1,16 +1,17 @@
 // A policy's matches in one direction as rules.
 import type { Family } from '../../../lib/ip.ts';
-import type { Chain, Rule, Scalar, Statement } from '../../../lib/nftables/ast.ts';
+import type { Chain, Counter, Rule, Scalar, Statement } from '../../../lib/nftables/ast.ts';
 import type { Action, Direction, RuleRef } from '../../../policy/ir.ts';
 import type { ChainKey, Match, PolicyChain, PortRange } from '../../../policy/model/types.ts';
-import { policyChainName, setName } from './names.ts';
-import { accept, back, drop, inSet, is, meta, payload } from './statements.ts';
+import { type LogDenied, logRules } from './denials.ts';
+import { policyChainName, ruleCounterNames, setName } from './names.ts';
+import { accept, back, countedBy, drop, inSet, is, meta, payload } from './statements.ts';
 
 /** The chain of a policy, to be jumped to. Its `pass` rules are of no use there: see `hasPass`. */
-export const renderPolicyChain = (key: ChainKey, chain: PolicyChain): Chain => ({
+export const renderPolicyChain = (key: ChainKey, chain: PolicyChain, logDenied: LogDenied | undefined): Chain => ({
   kind: 'chain',
   name: policyChainName(key),
-  rules: renderMatches(chain),
+  rules: renderMatches(chain, logDenied),
 });
 
 /**
@@ -19,12 +20,28 @@ export const renderPolicyChain = (key: ChainKey, chain: PolicyChain): Chain => (
  */
 export const hasPass = (chain: PolicyChain): boolean => chain.matches.some(({ action }) => action === 'pass');
 
-/** The rules of a policy. */
-export const renderMatches = ({ direction, matches }: PolicyChain): readonly Rule[] =>
-  matches.map((match) => ({
-    statements: [...remoteStatements(match, direction), ...portStatements(match), VERDICTS[match.action]],
-    comment: commentOf(match.ref),
+/** The rules of a policy. All that one rule of the user became counts together. */
+export function renderMatches({ policy, direction, matches }: PolicyChain, logDenied: LogDenied | undefined) {
+  const counterOf = ruleCounterNames(policy, direction);
+  return matches.flatMap((match): readonly Rule[] => {
+    const conditions = [...remoteStatements(match, direction), ...portStatements(match)];
+    const { index } = match.ref;
+    const counted = countedBy(counterOf(index));
+    return [
+      ...(match.action === 'deny' ? logRules(conditions, { logDenied, direction, who: `${policy} ${index}` }) : []),
+      { statements: [...conditions, counted, VERDICTS[match.action]], comment: commentOf(match.ref) },
+    ];
+  });
+}
+
+/** The counters that the rules of a policy refer to. */
+export function renderCounters({ policy, direction, matches }: PolicyChain): readonly Counter[] {
+  const counterOf = ruleCounterNames(policy, direction);
+  return [...new Set(matches.map(({ ref }) => ref.index))].map((index) => ({
+    kind: 'counter',
+    name: counterOf(index),
   }));
+}
 
 const VERDICTS = { allow: accept, deny: drop, pass: back } as const satisfies Record<Action, Statement>;
 

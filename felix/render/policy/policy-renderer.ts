@@ -11,17 +11,23 @@ import type {
   ProfileKey,
 } from '../../../policy/model/types.ts';
 import { baseObjects, generationChains } from './base-chains.ts';
+import type { LogDenied } from './denials.ts';
 import { endpointElements } from './endpoint-elements.ts';
 import { reachableFrom } from './explain.ts';
 import { type Generation, nextGeneration } from './generation.ts';
-import { hasPass, renderPolicyChain } from './policy-chain.ts';
+import { policyChainName } from './names.ts';
+import { hasPass, renderCounters, renderPolicyChain } from './policy-chain.ts';
 import { renderProfile } from './profile-chain.ts';
 import { elementObjects, setObjects } from './set-objects.ts';
 import { createTableRecorder } from './table-recorder.ts';
 import type { PolicyRenderer } from './types.ts';
 
-/** A renderer of the empty node. `generation` is the first that its objects carry. */
-export function createPolicyRenderer(options: { readonly generation: Generation }): PolicyRenderer {
+/** A renderer of the empty node. `generation` is the first that its objects carry. Absent `logDenied`: no logging. */
+export function createPolicyRenderer(options: {
+  readonly generation: Generation;
+  readonly logDenied?: LogDenied;
+}): PolicyRenderer {
+  const { logDenied } = options;
   let generation = options.generation;
   const table = createTableRecorder(baseObjects(generation));
   const chains = new Map<ChainKey, PolicyChain>();
@@ -45,19 +51,25 @@ export function createPolicyRenderer(options: { readonly generation: Generation 
     for (const { key, value } of changes) {
       const before = chains.get(key);
       if ((before !== undefined && hasPass(before)) || (value !== undefined && hasPass(value))) inlined.add(key);
-      if (before !== undefined && !hasPass(before)) table.drop(nftKey(renderPolicyChain(key, before)));
+      if (before !== undefined) {
+        if (!hasPass(before)) table.drop(nftKey({ kind: 'chain', name: policyChainName(key), rules: [] }));
+        for (const counter of renderCounters(before)) table.drop(nftKey(counter));
+      }
       if (value === undefined) chains.delete(key);
       else chains.set(key, value);
-      if (value !== undefined && !hasPass(value)) table.put(renderPolicyChain(key, value));
+      if (value === undefined) continue;
+      if (!hasPass(value)) table.put(renderPolicyChain(key, value, logDenied));
+      for (const counter of renderCounters(value)) table.put(counter);
     }
     return inlined;
   };
 
   const forget = (key: ProfileKey, profile: Profile, chainOf: (key: ChainKey) => PolicyChain | undefined): void => {
-    for (const chain of renderProfile(key, profile, chainOf)) table.drop(nftKey(chain));
+    for (const object of renderProfile(key, profile, { chainOf, logDenied })) table.drop(nftKey(object));
   };
   const render = (key: ProfileKey, profile: Profile): void => {
-    for (const chain of renderProfile(key, profile, (one) => chains.get(one))) table.put(chain);
+    const chainOf = (one: ChainKey): PolicyChain | undefined => chains.get(one);
+    for (const object of renderProfile(key, profile, { chainOf, logDenied })) table.put(object);
   };
 
   const applyEndpoints = (changes: PolicyChanges['endpoints']): void => {

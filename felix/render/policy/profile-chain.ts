@@ -1,50 +1,61 @@
 // A profile as the chain that the dispatch leads to: its tiers in order, each a list of jumps to shared policy chains.
-import type { Chain, Rule } from '../../../lib/nftables/ast.ts';
+import type { Chain, Counter, Rule } from '../../../lib/nftables/ast.ts';
 import type { ChainKey, PolicyChain, Profile, ProfileKey, ProfileTier } from '../../../policy/model/types.ts';
-import { ENDPOINT_SETS, policyChainName, profileChainName, tierChainName } from './names.ts';
+import { dropAll, type LogDenied } from './denials.ts';
+import { dropCounterName, ENDPOINT_SETS, policyChainName, profileChainName, tierChainName } from './names.ts';
 import { hasPass, renderMatches } from './policy-chain.ts';
-import { accept, counter, drop, inSet, jump, meta, rule } from './statements.ts';
+import { accept, inSet, jump, meta, rule } from './statements.ts';
 
-/** The chain of a profile, with the chains of those tiers that can be passed out of. */
+/** What rendering a profile needs besides the profile. */
+export type ProfileContext = {
+  readonly chainOf: (key: ChainKey) => PolicyChain | undefined;
+  readonly logDenied: LogDenied | undefined;
+};
+
+/** The chain of a profile, with the chains of those tiers that can be passed out of, and the counter of its end. */
 export function renderProfile(
   key: ProfileKey,
   profile: Profile,
-  chainOf: (key: ChainKey) => PolicyChain | undefined,
-): readonly Chain[] {
+  context: ProfileContext,
+): readonly (Chain | Counter)[] {
   const { direction } = profile;
+  const counter: Counter = { kind: 'counter', name: dropCounterName(key, direction) };
   const name = profileChainName(key, direction);
-  if (profile.kind === 'closed') return [{ kind: 'chain', name, rules: [CLOSED] }];
+  const end = dropAll(counter.name, { logDenied: context.logDenied, direction, who: `profile ${name}` });
+  if (profile.kind === 'closed') return [counter, { kind: 'chain', name, rules: end }];
   const chains: Chain[] = [];
   const rules: Rule[] = [];
   for (const { tier, chains: list } of profile.tiers) {
     if (tier.hairpin === 'exempt') rules.push(HAIRPIN);
-    const body = tierRules({ tier, chains: list }, chainOf);
-    if (list.some((one) => passes(one, chainOf))) {
+    const body = tierRules({ tier, chains: list }, context);
+    if (list.some((one) => passes(one, context))) {
       const own = tierChainName(key, direction, tier.name);
-      chains.push({ kind: 'chain', name: own, rules: tier.end === 'deny' ? [...body, CLOSED] : body });
+      chains.push({ kind: 'chain', name: own, rules: tier.end === 'deny' ? [...body, ...end] : body });
       rules.push(rule(jump(own)));
     } else {
       rules.push(...body);
       // Without a way to pass, nothing comes out of a tier that ends in deny.
-      if (tier.end === 'deny') return [{ kind: 'chain', name, rules: [...rules, CLOSED] }, ...chains];
+      if (tier.end === 'deny') return [counter, { kind: 'chain', name, rules: [...rules, ...end] }, ...chains];
     }
   }
-  return [{ kind: 'chain', name, rules: [...rules, rule(accept)] }, ...chains];
+  const open: Chain = { kind: 'chain', name, rules: [...rules, rule(accept)] };
+  return chains.some((chain) => refersTo(chain, counter)) ? [counter, open, ...chains] : [open, ...chains];
 }
 
-const CLOSED: Rule = rule(counter, drop);
+const refersTo = ({ rules }: Chain, { name }: Counter): boolean =>
+  rules.some(({ statements }) => statements.some((one) => one.kind === 'counter-ref' && one.counter === name));
 
 /** A pod cannot be cut off from itself; a Service may lead its packets around to where they came from. */
 const HAIRPIN: Rule = rule(inSet([meta('iifname'), meta('oifname')], ENDPOINT_SETS.hairpin), accept);
 
-function tierRules({ chains }: ProfileTier, chainOf: (key: ChainKey) => PolicyChain | undefined): readonly Rule[] {
+function tierRules({ chains }: ProfileTier, { chainOf, logDenied }: ProfileContext): readonly Rule[] {
   return chains.flatMap((key) => {
     const chain = chainOf(key);
-    return chain !== undefined && hasPass(chain) ? renderMatches(chain) : [rule(jump(policyChainName(key)))];
+    return chain !== undefined && hasPass(chain) ? renderMatches(chain, logDenied) : [rule(jump(policyChainName(key)))];
   });
 }
 
-function passes(key: ChainKey, chainOf: (key: ChainKey) => PolicyChain | undefined): boolean {
+function passes(key: ChainKey, { chainOf }: ProfileContext): boolean {
   const chain = chainOf(key);
   return chain !== undefined && hasPass(chain);
 }

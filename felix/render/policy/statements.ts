@@ -1,5 +1,14 @@
 // Short forms of the statements that the layout is made of.
-import type { ChainName, MatchValue, Operand, Rule, SetName, Statement, Verdict } from '../../../lib/nftables/ast.ts';
+import type {
+  ChainName,
+  CounterName,
+  MatchValue,
+  Operand,
+  Rule,
+  SetName,
+  Statement,
+  Verdict,
+} from '../../../lib/nftables/ast.ts';
 
 export const meta = (key: 'iifname' | 'oifname' | 'l4proto' | 'nfproto'): Operand => ({ kind: 'meta', key });
 
@@ -23,7 +32,7 @@ const verdict = (value: Verdict): Statement => ({ kind: 'verdict', verdict: valu
 export const accept: Statement = verdict({ kind: 'accept' });
 export const drop: Statement = verdict({ kind: 'drop' });
 export const back: Statement = verdict({ kind: 'return' });
-export const counter: Statement = { kind: 'counter' };
+export const countedBy = (counter: CounterName): Statement => ({ kind: 'counter-ref', counter });
 export const jump = (chain: ChainName): Statement => verdict({ kind: 'jump', chain });
 
 export const rule = (...statements: readonly Statement[]): Rule => ({ statements });

@@ -1,6 +1,7 @@
 // Operations to netlink messages of one batch. Element lists are cut so that their attribute stays under 64 KiB.
 import type { Element, Hook, NftSet, Rule } from '../ast.ts';
 import type { AttributeWriter } from '../attributes.ts';
+import type { CounterValue } from '../dump.ts';
 import type { AnonymousSet } from '../expressions.ts';
 import type { NftOp } from '../ops.ts';
 import {
@@ -11,6 +12,7 @@ import {
   NFT_MSG,
   NFT_OBJECT_COUNTER,
   NFTA_CHAIN,
+  NFTA_COUNTER,
   NFTA_ELEM,
   NFTA_ELEM_LIST,
   NFTA_HOOK,
@@ -65,7 +67,7 @@ export function writeOp(batch: BatchWriter, op: NftOp): void {
         out.text(NFTA_OBJ.table, op.table);
         out.text(NFTA_OBJ.name, op.counter.name);
         out.u32(NFTA_OBJ.type, NFT_OBJECT_COUNTER);
-        if (op.kind === 'add-counter') out.close(out.open(NFTA_OBJ.data));
+        if (op.kind === 'add-counter') writeCounter(out, op.initial);
       });
       return;
     case 'add-set':
@@ -221,6 +223,21 @@ function writeAnonymousSet(batch: BatchWriter, table: string, set: AnonymousSet)
     out.close(list);
   });
   return id;
+}
+
+function writeCounter(out: AttributeWriter, initial: CounterValue | undefined): void {
+  const data = out.open(NFTA_OBJ.data);
+  if (initial !== undefined) {
+    out.bytes(NFTA_COUNTER.bytes, bigEndian(initial.bytes));
+    out.bytes(NFTA_COUNTER.packets, bigEndian(initial.packets));
+  }
+  out.close(data);
+}
+
+function bigEndian(value: bigint): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt.asUintN(64, value));
+  return bytes;
 }
 
 type ElementsOp = Extract<NftOp, { kind: 'add-elements' | 'delete-elements' }>;
