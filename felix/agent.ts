@@ -67,6 +67,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const kernelTable = nftDriver.read();
   const model = createModel({
     node: config.node,
+    ...(config.logDenied !== undefined && { logDenied: config.logDenied }),
     generation: generationOf(kernelTable?.objects.values() ?? []) ?? unusedGeneration(generationsInUse(conntrack)),
   });
   const revoker = createRevoker({
@@ -141,6 +142,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
 
   const feeding = feedDatastore({
     store,
+    node: config.node,
     dispatch: (event) => {
       dispatch(event);
       const isPool = event.kind === 'resource' && event.change.key.startsWith('IPPool/');

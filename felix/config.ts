@@ -23,6 +23,12 @@ const configSchema = z.strictObject({
    * programs, and what they change is repaired.
    */
   tableOwner: z.enum(['auto', 'off']).default('auto'),
+  /**
+   * Sends what policy denies to an nflog group, each rule at most so many packets in a second. Absent: nothing is logged.
+   */
+  logDenied: z
+    .strictObject({ group: z.int().min(0).max(65535), ratePerSecond: z.int().min(1).max(1_000_000) })
+    .exactOptional(),
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -53,6 +53,9 @@ const denyNamespace = (key: PolicyKey, namespace: string) => ({
   egress: [],
 });
 
-/** Sentences about the parts of a policy that are not in force as written; none for other kinds. */
+/**
+ * Sentences about the parts of a policy that are not in force as written. Only ClusterNetworkPolicies can have some:
+ * the schema of the others lets nothing through that is not understood.
+ */
 export const problemsOf = (resource: Resource): readonly string[] =>
-  isPolicyResource(resource) ? policyProblems(convertPolicy(resource)) : [];
+  resource.kind === 'ClusterNetworkPolicy' ? policyProblems(convertPolicy(resource)) : [];

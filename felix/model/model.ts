@@ -9,11 +9,12 @@ import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { createPolicyModel } from '../../policy/model/policy-model.ts';
+import type { LogDenied } from '../render/policy/denials.ts';
 import type { Generation } from '../render/policy/generation.ts';
 import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
-import { feedPolicy } from './feed-policy.ts';
+import { feedPolicy, problemsOf } from './feed-policy.ts';
 import { createResources } from './resources.ts';
 import { createRouting, type Routing } from './routing.ts';
 
@@ -41,13 +42,20 @@ export type Model = {
   readonly problems: () => readonly string[];
 };
 
-/** `generation` is the one in the kernel's table, or the first one. */
-export function createModel({ node, generation }: { readonly node: string; readonly generation: Generation }): Model {
+/** `generation` is the one in the kernel's table, or the first one. Absent `logDenied`: denials are not logged. */
+export function createModel({
+  node,
+  ...rendering
+}: {
+  readonly node: string;
+  readonly generation: Generation;
+  readonly logDenied?: LogDenied;
+}): Model {
   const resources = createResources();
   const endpoints = createEndpoints();
   const routing = createRouting(node, resources, endpoints.routes);
   const policy = createPolicyModel();
-  const renderer = createPolicyRenderer({ generation });
+  const renderer = createPolicyRenderer(rendering);
   let version: string | undefined;
 
   return {
@@ -88,6 +96,6 @@ export function createModel({ node, generation }: { readonly node: string; reado
     nodeAddresses: () => routing.bgp().desired?.global.listenAddresses ?? [],
     endpoints: endpoints.list,
     routing,
-    problems: () => [...resources.problems(), ...routing.problems()],
+    problems: () => [...resources.problems(), ...[...resources.all()].flatMap(problemsOf), ...routing.problems()],
   };
 }
