@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { openEmbeddedStore } from '../datastore/embedded/open.ts';
+import { parseResource } from '../datastore/resources/parse.ts';
+import type { Store, WatchEvent } from '../datastore/store.ts';
+import { createLog } from '../lib/log.ts';
+import { unwrap } from '../lib/result.ts';
+import { waitFor } from '../lib/wait-for.ts';
+import { feedDatastore } from './datastore-feed.ts';
+import type { DatastoreEvent } from './model/events.ts';
+
+const NODE = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } };
+const SHOP = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
+
+const text = (event: DatastoreEvent): string => {
+  if (event.kind === 'in-sync') return 'in-sync';
+  return `${event.change.value === undefined ? '-' : '+'} ${event.change.key}`;
+};
+
+function feed(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), 'margay-feed-'));
+  const store = openEmbeddedStore({ path: join(directory, 'datastore.db') });
+  const stop = new AbortController();
+  t.after(() => {
+    stop.abort();
+    store.close();
+    rmSync(directory, { recursive: true });
+  });
+  const events: string[] = [];
+  const errors: (string | undefined)[] = [];
+  const start = (watched: Store = store): void => {
+    void feedDatastore({
+      store: watched,
+      node: 'node1',
+      dispatch: (event) => events.push(text(event)),
+      onError: (why) => errors.push(why),
+      log: createLog('test'),
+      signal: stop.signal,
+    });
+  };
+  return { store, events, errors, start };
+}
+
+test('feedDatastore() tells the snapshot, then every change', async (t) => {
+  const { store, events, start } = feed(t);
+  await store.create(unwrap(parseResource(NODE)));
+  start();
+  await waitFor('the snapshot', () => events.includes('in-sync'));
+  await store.create(unwrap(parseResource(SHOP)));
+  await store.delete('Namespace', undefined, 'shop');
+  await waitFor('the changes', () => events.includes('- Namespace/shop'));
+  assert.deepEqual(events.slice(0, 2), ['+ Node/node1', 'in-sync']);
+});
+
+test('feedDatastore() believes no snapshot without the own Node', async (t) => {
+  const { store, events, errors, start } = feed(t);
+  await store.create(unwrap(parseResource(SHOP)));
+  start();
+  await waitFor('the doubt', () => errors.length > 0);
+  assert.match(String(errors[0]), /without Node "node1"/);
+  assert.equal(events.includes('in-sync'), false);
+  await store.create(unwrap(parseResource(NODE)));
+  await waitFor('the snapshot', () => events.includes('in-sync'));
+});
+
+test('feedDatastore() removes nothing when a later snapshot is empty', async (t) => {
+  const { store, events, errors, start } = feed(t);
+  const other = feed(t);
+  for (const raw of [NODE, SHOP]) await store.create(unwrap(parseResource(raw)));
+  // The first watch ends after its snapshot, as a broken connection does; what answers next is another, empty store.
+  let watches = 0;
+  start({
+    ...store,
+    watch: (kinds, signal) => {
+      watches++;
+      return watches === 1 ? endingAfterSnapshot(store.watch(kinds, signal)) : other.store.watch(kinds, signal);
+    },
+  });
+  await waitFor('the doubt', () => errors.some((why) => why?.includes('Cannot believe')));
+  assert.deepEqual(
+    events.filter((event) => event.startsWith('-')),
+    [],
+  );
+});
+
+async function* endingAfterSnapshot(watch: AsyncIterable<WatchEvent>): AsyncGenerator<WatchEvent> {
+  for await (const event of watch) {
+    yield event;
+    if (event.kind === 'in-sync') return;
+  }
+}
