@@ -9,17 +9,19 @@ import { requireLab } from '../../lab/state.ts';
 import { type NameOption, requireRoot, withName } from './options.ts';
 
 export function registerLabExec(lab: Command): void {
+  // With `--`, options are ours up to there, as kubectl has it; without, up to the name.
+  const hasSeparator = process.argv.includes('--');
   const exec = lab
     .command('exec <pod> <command...>')
     .description('run a command in the network namespace of a pod: lab exec NAMESPACE/POD -- ping 10.244.1.2')
     .option('-n, --namespace <namespace>', 'its namespace', 'default')
-    .passThroughOptions();
+    .passThroughOptions(!hasSeparator);
   withName(exec).action(inPod);
   const node = lab.command('node').description('run commands on nodes').enablePositionalOptions();
   const nodeExec = node
     .command('exec <node> <command...>')
     .description('run a command in the network namespace of a node, or of the ToR as "tor"')
-    .passThroughOptions();
+    .passThroughOptions(!hasSeparator);
   withName(nodeExec).action(onNode);
 }
 
