@@ -23,6 +23,10 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map([
     },
   ],
   ['policy', { summary: 'what policies do to pods', load: async () => (await import('./policy.ts')).registerPolicy }],
+  [
+    'bench',
+    { summary: 'measure, next to other programs', load: async () => (await import('./bench.ts')).registerBench },
+  ],
   ['test', { summary: 'run the tests of the project', load: async () => (await import('./test.ts')).registerTest }],
 ]);
 
