@@ -41,7 +41,11 @@ export const PLACE_ROWS: readonly RuleRow[] = [
   {
     name: '28 a pod reaches itself',
     given: shop(policy('shop/deny', { policyTypes: ['Ingress', 'Egress'] })),
-    expected: { 'shop/web > shop/web tcp/80': 'allow', 'shop/web > shop/db tcp/80': 'deny' },
+    expected: {
+      'shop/web > shop/web tcp/80': 'allow',
+      'shop/web > shop/web tcp/80 hairpin': 'allow',
+      'shop/web > shop/db tcp/80': 'deny',
+    },
   },
   {
     name: '31 a finished pod is nobody’s peer',

@@ -1,6 +1,7 @@
 // The world that most rows share, and what a row is.
+import type { PolicyResource } from '../../../policy/convert/policy.ts';
 import type { World } from '../../../policy/oracle.ts';
-import { type policy, world } from '../world-builder.ts';
+import { world } from '../world-builder.ts';
 
 /** Packets, in the text of `packet()`, with their fate in a world. The number in the name is that of the rule. */
 export type RuleRow = {
@@ -17,5 +18,5 @@ export const isWeb = { matchLabels: { app: 'web' } };
 export const isDb = { matchLabels: { app: 'db' } };
 
 /** A world of the pods web and db in `shop` and prom in `mon`. */
-export const shop = (...policies: readonly ReturnType<typeof policy>[]): World =>
+export const shop = (...policies: readonly PolicyResource[]): World =>
   world({ namespaces: { shop: { team: 'a' }, mon: { team: 'b' } }, pods: three, policies });
