@@ -1,38 +1,21 @@
-// The generated policy cases, one after the other, as changes of the datastore of a running agent: after each step the
-// kernel's table is the one that the same objects would give from nothing, and of some steps frames are sent.
+// The generated policy cases and random worlds, one after the other, as changes of the datastore of a running agent:
+// after each the kernel's table is the one that the same objects would give from nothing, and of some steps frames are
+// sent.
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { HOST_MAC } from '../../cni/pod-side.ts';
-import type { Resource } from '../../datastore/resources/index.ts';
-import type { Namespace } from '../../datastore/resources/namespace.ts';
-import type { Store } from '../../datastore/store.ts';
-import { FIRST_GENERATION, generationOf } from '../../felix/render/policy/generation.ts';
-import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
-import { type Ip, parseIp } from '../../lib/ip.ts';
-import { hostIfName } from '../../lib/linux/if-name.ts';
-import { inNetns } from '../../lib/linux/netns.ts';
-import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
-import { openNftables } from '../../lib/nftables/nfnetlink.ts';
-import { unwrap } from '../../lib/result.ts';
-import { waitFor } from '../../lib/wait-for.ts';
-import { convertWorld } from '../../policy/convert/world.ts';
+import { test } from 'node:test';
+import fc from 'fast-check';
 import { verdict, type World } from '../../policy/oracle.ts';
-import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
-import { type CyclonusStep, cellsOf, readCyclonus } from '../policy/cyclonus.ts';
-import { type AgentNode, agentNode } from '../support/agent-node.ts';
-import { connectOutside } from '../support/frames/outside.ts';
-import { createProber, type Prober } from '../support/frames/prober.ts';
-import { quiet } from '../support/frames/quiet.ts';
-import { applyWorld, LOCAL_NODE } from './apply-world.ts';
-import { cellShots } from './cell-shots.ts';
+import { type PodKey, podKey } from '../../policy/world.ts';
+import { cellsOf, readCyclonus } from '../policy/cyclonus.ts';
+import { type AgentCluster, agentCluster } from './agent-cluster.ts';
+import { LOCAL_NODE } from './apply-world.ts';
+import { cellShots, type PodCell } from './cell-shots.ts';
 import { formatMatrix, type SeenCell } from './format-matrix.ts';
-import { freshTable } from './fresh-table.ts';
+import { RANDOM_PODS, randomWorld } from './random-world.ts';
 
 /** Of every so many steps, frames are sent. */
 const FRAMES_EVERY = 16;
-/** The namespace whose annotation changes after all else. */
-const HEARD = 'heard';
-const KINDS = ['Namespace', 'Node', 'Pod', 'NetworkPolicy'] as const;
+const RANDOM_WORLDS = 60;
 
 const steps = readCyclonus();
 
@@ -40,120 +23,71 @@ if (steps === undefined) {
   test('data folder absent', (t) => t.diagnostic('../shared/data/cyclonus is not there: its cases were not applied'));
 } else {
   test(`${steps.length} steps of the generated cases through a running agent`, { timeout: 200_000 }, async (t) => {
-    const cluster = await localCluster(t, steps);
+    const [first] = steps;
+    assert.ok(first, 'the cases are not empty');
+    const cluster = await agentCluster(t, { ...first.world, policies: [] });
     const begin = performance.now();
     for (const [at, step] of steps.entries()) {
       await cluster.show(step.world);
-      const { kernel, fresh } = await cluster.tables();
-      assert.deepEqual(kernel, fresh, `the table after ${step.name}`);
-      if (at % FRAMES_EVERY === 0) await assertFrames(cluster, step);
+      await assertTable(cluster, step.name);
+      if (at % FRAMES_EVERY === 0) await assertFrames(cluster, [...cellsOf(step)], step.name);
     }
+    assertCalm(cluster);
     const seconds = (performance.now() - begin) / 1000;
     t.diagnostic(`${steps.length} steps in ${seconds.toFixed(1)} s, ${cluster.prober.sent()} frames`);
   });
 }
 
-type Cluster = {
-  readonly prober: Prober;
-  /** Resolves when the agent has heard of it all, and has written it. */
-  readonly show: (world: World) => Promise<void>;
-  readonly tables: () => Promise<{ readonly kernel: unknown; readonly fresh: unknown }>;
-  readonly world: () => Promise<World>;
-};
+test(`${RANDOM_WORLDS} random worlds through a running agent`, { timeout: 200_000 }, async (t) => {
+  const cluster = await agentCluster(t, everyPod());
+  const seed = Number(process.env['MARGAY_SEED'] ?? Math.floor(Math.random() * 0x7fff_ffff));
+  t.diagnostic(`seed ${seed}`);
+  for (const [at, world] of fc.sample(randomWorld, { numRuns: RANDOM_WORLDS, seed }).entries()) {
+    await cluster.show(world);
+    await assertTable(cluster, `world ${at} of seed ${seed}`);
+    if (at % FRAMES_EVERY === 0) await assertFrames(cluster, pairs(), `world ${at} of seed ${seed}`);
+  }
+  assertCalm(cluster);
+});
 
-/** An agent, and through CNI ADD the pods that all steps have. Other pods of the steps run elsewhere. */
-async function localCluster(t: TestContext, steps: readonly CyclonusStep[]): Promise<Cluster> {
-  const node = await agentNode(t);
-  const { store } = node;
-  const outside = await connectOutside(t, node.netns);
-  const base = baseWorld(steps);
-  for (const [name, labels] of base.namespaces) {
-    await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
-  }
-  await node.start();
-  const local = new Map<PodKey, Ip>();
-  const ends = [];
-  for (const { namespace, name, labels } of base.pods) {
-    const pod = await node.addPod(namespace, name, labels);
-    // The node learns where the pod is before the pod falls silent.
-    await node.netns.exec('ping', '-c1', '-W5', pod.ip);
-    await quiet(pod.netns);
-    local.set(podKey(namespace, name), unwrap(parseIp(pod.ip)));
-    ends.push({ name: podKey(namespace, name), netnsPath: pod.netns.path, gatewayMac: HOST_MAC });
-  }
-  const prober = createProber(t, { node: node.netns.path, outside, ends });
-  const nft = inNetns(node.netns.path, openNftables);
-  t.after(nft.close);
-  const endpoints = new Map(
-    base.pods.map(({ namespace, name }) => {
-      const ip = local.get(podKey(namespace, name));
-      return [hostIfName(namespace, name), { namespace, pod: name, ips: ip === undefined ? [] : [ip] }] as const;
+function everyPod(): World {
+  return {
+    namespaces: new Map(RANDOM_PODS.map(({ namespace }) => [namespace, {}])),
+    pods: RANDOM_PODS.map((pod) => ({ ...pod, labels: {}, ports: [], hostNetwork: false, finished: false })),
+    policies: [],
+  };
+}
+
+function pairs(): readonly PodCell[] {
+  const names = RANDOM_PODS.map(({ namespace, name }) => podKey(namespace, name));
+  return names.flatMap((from) =>
+    names.flatMap((to): readonly PodCell[] => {
+      if (from === to) return [];
+      return [
+        { from, to, protocol: 'tcp', port: 80 },
+        { from, to, protocol: 'udp', port: 81 },
+      ];
     }),
   );
-
-  const onNode = (world: World): World => ({
-    ...world,
-    pods: world.pods.map((pod) => (local.has(podKey(pod.namespace, pod.name)) ? { ...pod, node: LOCAL_NODE } : pod)),
-  });
-  const ipsOf = ({ namespace, name, ips }: PodFacts): readonly string[] => {
-    const ip = local.get(podKey(namespace, name));
-    return ip === undefined ? ips : [ip];
-  };
-  let shown: World = { ...onNode(base), policies: [] };
-  // The pods stand there as CNI needs them, without addresses and ports: every one is written anew.
-  let before: World = { ...shown, pods: shown.pods.map((pod) => ({ ...pod, labels: {}, ports: [] })) };
-  return {
-    prober,
-    show: async (world) => {
-      shown = onNode(world);
-      await applyWorld(store, { before, after: shown, ipsOf });
-      before = shown;
-      await heard(node);
-    },
-    tables: async () => {
-      const kernel = nft.dump(POLICY_TABLE.name)?.objects ?? new Map<NftKey, NftObject>();
-      const generation = generationOf(kernel.values()) ?? FIRST_GENERATION;
-      const fresh = freshTable({ resources: await allResources(store), endpoints, generation });
-      return { kernel: sorted(kernel), fresh: sorted(fresh) };
-    },
-    world: async () => convertWorld(await allResources(store)),
-  };
 }
 
-/** What the first step has, of which nothing is ever deleted in the cases. */
-function baseWorld(steps: readonly CyclonusStep[]): World {
-  const [first] = steps;
-  if (first === undefined) throw new Error('Cannot begin: the generated cases are empty');
-  return first.world;
+/** No batch was refused: the table is right by what was asked for, not by replacing it. */
+const assertCalm = ({ log }: AgentCluster): void => assert.doesNotMatch(log(), /refused|not written/);
+
+async function assertTable({ tables }: AgentCluster, after: string): Promise<void> {
+  const { kernel, fresh } = await tables();
+  assert.deepEqual(kernel, fresh, `the table after ${after}`);
 }
 
-// The last object to be written: once the agent knows its version, it knows all before it.
-async function heard({ store, status }: AgentNode): Promise<void> {
-  const found = await store.get('Namespace', undefined, HEARD);
-  const at = String(Number(found?.metadata.annotations?.['at'] ?? 0) + 1);
-  const object: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: HEARD, annotations: { at } } };
-  const { metadata } = found === undefined ? await store.create(object) : await store.update(object);
-  const wanted = Number(metadata.resourceVersion);
-  await waitFor('the agent to hear of a step', async () => Number((await status())['datastoreVersion']) >= wanted, {
-    timeoutMs: 30_000,
-    everyMs: 3,
-  });
-}
-
-async function allResources(store: Store): Promise<readonly Resource[]> {
-  const lists = await Promise.all(KINDS.map((kind) => store.list(kind)));
-  return lists.flatMap(({ items }): readonly Resource[] => items);
-}
-
-const sorted = (objects: ReadonlyMap<NftKey, NftObject>): unknown => Object.fromEntries([...objects].sort());
-
-/** Sends the cells between local pods and compares with the oracle, in the world as it is in the datastore. */
-async function assertFrames({ prober, world }: Cluster, step: CyclonusStep): Promise<void> {
+/** Sends those cells that lie between local pods and compares with the oracle, in the world as it is in the datastore. */
+async function assertFrames({ prober, world }: AgentCluster, wanted: readonly PodCell[], name: string): Promise<void> {
   const now = await world();
-  const local = new Set(
-    now.pods.filter(({ node }) => node === LOCAL_NODE).map((pod) => podKey(pod.namespace, pod.name)),
+  const local = new Set<string>(
+    now.pods
+      .filter(({ node, hostNetwork }) => node === LOCAL_NODE && !hostNetwork)
+      .map((pod) => podKey(pod.namespace, pod.name)),
   );
-  const cells = [...cellsOf(step)].filter(({ from, to }) => local.has(from as PodKey) && local.has(to as PodKey));
+  const cells = wanted.filter(({ from, to }) => local.has(from) && local.has(to));
   const arrived = await prober.probe(cellShots(now, cells, 4));
   const seen = cells.map(({ from, to, protocol, port }, at): SeenCell => {
     const { allowed } = verdict(now, { from: { pod: from as PodKey }, to: { pod: to as PodKey }, protocol, port });
@@ -161,6 +95,6 @@ async function assertFrames({ prober, world }: Cluster, step: CyclonusStep): Pro
   });
   assert.ok(
     seen.every(({ want, got }) => want === got),
-    `${step.name}, wanted>seen:\n${formatMatrix(seen)}`,
+    `${name}, wanted>seen:\n${formatMatrix(seen)}`,
   );
 }

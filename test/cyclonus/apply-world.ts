@@ -41,32 +41,44 @@ function changes(before: ReadonlyMap<string, object>, after: ReadonlyMap<string,
 }
 
 function objectsOf(
-  { namespaces, pods, policies }: World,
+  { namespaces, pods, policies, nodes, nodeLabels }: World,
   ipsOf: (pod: PodFacts) => readonly string[],
 ): ReadonlyMap<string, object> {
   const objects = new Map<string, object>();
   for (const [name, labels] of namespaces) {
     objects.set(`namespace ${name}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
   }
+  for (const [name, ips] of nodes ?? []) {
+    // The agent's own node stays what the agent was started with.
+    if (name === LOCAL_NODE) continue;
+    const status = { addresses: ips.map((address) => ({ type: 'InternalIP', address })) };
+    const metadata = { name, labels: nodeLabels?.get(name) ?? {} };
+    objects.set(`node ${name}`, { apiVersion: 'v1', kind: 'Node', metadata, status });
+  }
+  // A namespace that goes takes with it what is in it.
   for (const pod of pods) {
+    if (!namespaces.has(pod.namespace)) continue;
     objects.set(`pod ${podKey(pod.namespace, pod.name)}`, podObject(pod, ipsOf(pod)));
   }
   for (const policy of policies) {
     const { name } = policy.metadata;
-    const namespace = 'namespace' in policy.metadata ? policy.metadata.namespace : '';
+    const namespace = policy.kind === 'NetworkPolicy' ? policy.metadata.namespace : '';
+    if (policy.kind === 'NetworkPolicy' && !namespaces.has(namespace)) continue;
     objects.set(`${policy.kind} ${namespace}/${name}`, policy);
   }
   return objects;
 }
 
 // As the kubelet would have it.
-function podObject({ namespace, name, labels, ports, node = REMOTE_NODE }: PodFacts, ips: readonly string[]): object {
+function podObject(pod: PodFacts, ips: readonly string[]): object {
+  const { namespace, name, labels, ports, node = REMOTE_NODE, hostNetwork, finished } = pod;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { namespace, name, labels },
     spec: {
       nodeName: node,
+      hostNetwork,
       containers: [
         {
           name: 'serve',
@@ -78,6 +90,6 @@ function podObject({ namespace, name, labels, ports, node = REMOTE_NODE }: PodFa
         },
       ],
     },
-    status: { phase: 'Running', podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) },
+    status: { phase: finished ? 'Succeeded' : 'Running', podIPs: ips.map((ip) => ({ ip })) },
   };
 }

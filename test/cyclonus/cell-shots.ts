@@ -1,4 +1,4 @@
-// The cells of a generated step as frames to send.
+// Cells of a table of pods as frames to send.
 import type { Family, Ip } from '../../lib/ip.ts';
 import { ipFamily } from '../../lib/ip.ts';
 import type { World } from '../../policy/oracle.ts';
@@ -6,8 +6,11 @@ import { podKey } from '../../policy/world.ts';
 import type { Cell } from '../policy/cyclonus.ts';
 import type { Shot } from '../support/frames/prober.ts';
 
+/** From pod to pod, on a port of the second. */
+export type PodCell = Pick<Cell, 'from' | 'to' | 'protocol' | 'port'>;
+
 /** One frame for each cell, between the addresses of `family` that the pods have in the world. */
-export function cellShots(world: World, cells: readonly Cell[], family: Family): readonly Shot[] {
+export function cellShots(world: World, cells: readonly PodCell[], family: Family): readonly Shot[] {
   const addresses = new Map(
     world.pods.map(({ namespace, name, ips }) => [podKey(namespace, name) as string, ips] as const),
   );
