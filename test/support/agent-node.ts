@@ -26,6 +26,7 @@ export type AgentNode = {
   /** SIGKILL, and wait until it is gone. */
   readonly kill: () => Promise<void>;
   readonly status: () => Promise<Record<string, unknown>>;
+  readonly controlSocket: string;
   readonly log: () => string;
   /** Makes the Pod object and a namespace, and runs CNI ADD. */
   readonly addPod: (namespace: string, name: string, labels?: Record<string, string>) => Promise<TestPod>;
@@ -94,7 +95,8 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
     metadata: { name: 'pods' },
     spec: { cidr: '10.244.0.0/16' },
   });
-  const status = (): Promise<Record<string, unknown>> => getJson(join(directory, 'run', 'control.sock'), '/v1/status');
+  const controlSocket = join(directory, 'run', 'control.sock');
+  const status = (): Promise<Record<string, unknown>> => getJson(controlSocket, '/v1/status');
   const sandbox: AgentNode['sandbox'] = async (namespace, name) => {
     const pod = await testNetns(t, name);
     const containerId = randomBytes(32).toString('hex');
@@ -136,6 +138,7 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
     store,
     create,
     status,
+    controlSocket,
     log: () => readFileSync(logFile, 'utf8'),
     start: async () => {
       const child = netns.spawn(process.execPath, [join(ROOT, 'felix/main.ts'), '--config', config], {
