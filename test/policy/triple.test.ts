@@ -4,9 +4,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseIp } from '../../lib/ip.ts';
+import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { unwrap } from '../../lib/result.ts';
-import { type PacketEnd, verdict, type World } from '../../policy/oracle.ts';
+import { type Packet, type PacketEnd, verdict, type World } from '../../policy/oracle.ts';
 import { podKey } from '../../policy/world.ts';
+import { explainCell } from '../cyclonus/explain-cell.ts';
+import { formatMatrix, type SeenCell } from '../cyclonus/format-matrix.ts';
 import { labels, NAMESPACES, NODES, nodeFacts, podFacts, policyResource } from './arbitraries.ts';
 import { cellsOf, readCyclonus } from './cyclonus.ts';
 import { createPipeline } from './pipeline.ts';
@@ -54,23 +57,45 @@ describe('rendered table, walked', () => {
         pipeline.show(given);
         const judge = pipeline.judge();
         for (const one of packets) {
-          const judgement = verdict(given, one);
-          const got = judge(one);
-          const want = {
-            egress: judgement.egress.kind === 'allow',
-            ingress: judgement.ingress.kind === 'allow',
-            combined: judgement.allowed,
-          };
-          // A hairpin's directions cannot be told apart: both interfaces are the pod's.
-          if (one.hairpin)
-            assert.equal(got.combined, want.combined, `${JSON.stringify(one)}: ${JSON.stringify(judgement)}`);
-          else assert.deepEqual(got, want, `${JSON.stringify(one)}: ${JSON.stringify(judgement)}`);
+          if (agree(given, judge, one)) continue;
+          assert.fail(complaint(given, { objects: pipeline.renderer.objects(), judge }, one));
         }
       }),
       { numRuns: Number(process.env['MARGAY_RUNS'] ?? 1000) },
     );
   });
 });
+
+type Judge = ReturnType<ReturnType<typeof createPipeline>['judge']>;
+
+function agree(given: World, judge: Judge, one: Packet): boolean {
+  const { egress, ingress, allowed } = verdict(given, one);
+  const got = judge(one);
+  if (got.combined !== allowed) return false;
+  // A hairpin's directions cannot be told apart: both interfaces are the pod's.
+  return one.hairpin || (got.egress === (egress.kind === 'allow') && got.ingress === (ingress.kind === 'allow'));
+}
+
+function complaint(
+  given: World,
+  { objects, judge }: { readonly objects: ReadonlyMap<NftKey, NftObject>; readonly judge: Judge },
+  one: Packet,
+): string {
+  const keys = given.pods.map(({ namespace, name }) => podKey(namespace, name));
+  const cells = keys.flatMap((from) =>
+    keys.map((to): SeenCell => {
+      const cell = { ...one, from: { pod: from }, to: { pod: to } };
+      const [want, got] = [verdict(given, cell).allowed, judge(cell).combined];
+      return { from, to, service: `${one.protocol}/${one.port ?? ''}`, want: want ? '.' : 'X', got: got ? '.' : 'X' };
+    }),
+  );
+  return [
+    'Oracle and table do not agree',
+    `Pods, oracle>table: ${formatMatrix(cells) || 'all as the oracle says'}`,
+    explainCell(given, objects, one),
+    JSON.stringify(given, (_, value) => (value instanceof Map ? Object.fromEntries(value) : value), 1),
+  ].join('\n');
+}
 
 const nodes = fc.tuple(...NODES.map((name) => nodeFacts.map((facts) => ({ name, ...facts })))).map((list) => ({
   nodes: new Map(list.map(({ name, ips }) => [name, ips])),
