@@ -6,7 +6,7 @@ import type { Ip } from '../lib/ip.ts';
 import type { Flow } from '../lib/linux/conntrack-codec.ts';
 import type { IfName } from '../lib/linux/if-name.ts';
 import type { L4Proto, NftKey, NftObject } from '../lib/nftables/ast.ts';
-import { createWalker } from '../lib/nftables/walk.ts';
+import { createWalker, type WalkPacket } from '../lib/nftables/walk.ts';
 import { createLiveSetIndex } from '../lib/nftables/walk-live-sets.ts';
 
 /**
@@ -31,8 +31,15 @@ export function createFlowJudge(world: FlowWorld): (flow: Flow) => FlowJudgement
   const interfaces = new Map<Ip, IfName>();
   for (const { ifName, ips } of endpoints) for (const ip of ips) interfaces.set(ip, ifName);
 
-  const orphan = (ip: Ip): boolean =>
-    !interfaces.has(ip) && !localAddresses.has(ip) && blocks.some((block) => cidrContains(block, ip));
+  const orphans = new Map<Ip, boolean>();
+  const orphan = (ip: Ip): boolean => {
+    const known = orphans.get(ip);
+    if (known !== undefined) return known;
+    const is = !interfaces.has(ip) && !localAddresses.has(ip) && blocks.some((block) => cidrContains(block, ip));
+    orphans.set(ip, is);
+    return is;
+  };
+  const verdicts = new Map<string, FlowJudgement>();
 
   return ({ protocol, original, reply }) => {
     // Policy sees packets behind the translation of the destination and before that of the source.
@@ -41,24 +48,38 @@ export function createFlowJudge(world: FlowWorld): (flow: Flow) => FlowJudgement
     if (localAddresses.has(saddr)) return 'foreign';
     const [iif, oif] = [interfaces.get(saddr), interfaces.get(daddr)];
     if (iif === undefined && oif === undefined) return 'foreign';
+    const key = `${saddr} ${daddr} ${protocol} ${reply.ports?.src ?? original.icmp?.type}`;
+    const known = verdicts.get(key);
+    if (known !== undefined) return known;
+
     const toNode = localAddresses.has(daddr);
+    const sport = original.ports?.src;
+    const dport = reply.ports?.src;
+    let asked = false;
     const { verdict } = walk(toNode ? 'input' : 'forward', {
       iifname: iif ?? ELSEWHERE,
       ...(toNode ? {} : { oifname: oif ?? ELSEWHERE }),
       saddr,
       daddr,
       protocol: PROTOCOLS[protocol] ?? protocol,
-      ...(original.ports === undefined || reply.ports === undefined
-        ? {}
-        : { sport: original.ports.src, dport: reply.ports.src }),
+      get sport() {
+        asked = true;
+        return sport;
+      },
+      ...(dport === undefined ? {} : { dport }),
       ...(original.icmp === undefined ? {} : { icmpType: original.icmp.type }),
       ctState: 'new',
       ctDirection: 'original',
       ctMark: 0,
-    });
-    return verdict === 'accept' ? 'allowed' : 'denied';
+    } as WalkPacket);
+    const judgement = verdict === 'accept' ? 'allowed' : 'denied';
+    // What was found without a look at the source port holds for every source port.
+    if (!asked && verdicts.size < REMEMBERED) verdicts.set(key, judgement);
+    return judgement;
   };
 }
+
+const REMEMBERED = 100_000;
 
 /** Any interface that is no pod's. */
 const ELSEWHERE = 'uplink';

@@ -20,6 +20,9 @@ export type FlowSweep = {
   readonly slice: () => SweepResult | undefined;
 };
 
+/** Flows between two looks at the clock. */
+const PIECE = 32;
+
 /**
  * `judge` and `generation` are asked anew for each piece, so that every flow is judged by the rules that are in force
  * when it is deleted.
@@ -52,13 +55,20 @@ export function beginFlowSweep(options: {
     conntrack.setMark(forgetful, { value: 0, mask: GENERATION_MASK });
   };
 
+  let read: readonly Flow[] = [];
+  let taken = 0;
   return {
     slice: () => {
       const until = performance.now() + sliceMs;
       do {
-        const flows = next();
-        if (flows === undefined) return total;
-        take(flows);
+        if (taken >= read.length) {
+          const flows = next();
+          if (flows === undefined) return total;
+          read = flows;
+          taken = 0;
+        }
+        take(read.slice(taken, taken + PIECE));
+        taken += PIECE;
       } while (performance.now() < until);
       return undefined;
     },

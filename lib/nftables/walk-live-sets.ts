@@ -1,7 +1,7 @@
 // Membership in named sets for the packet walker, looked up in the objects themselves: costs nothing to make, however
 // large the table, and suits a few packets over a table that changes often. Keys must be spelled as the renderer and the
 // dump spell them: words for protocols, canonical addresses. Good until the objects change.
-import { type Element, type NftKey, type NftObject, type NftSet, nftKey, type SetName } from './ast.ts';
+import { type Element, type NftKey, type NftObject, type NftSet, nftKey, type Scalar, type SetName } from './ast.ts';
 import { keyRuns } from './encode/keys.ts';
 import type { SetIndex } from './walk-sets.ts';
 
@@ -13,9 +13,14 @@ export function createLiveSetIndex(objects: ReadonlyMap<NftKey, NftObject>): Set
   let unsorted: ReadonlyMap<SetName, readonly Element[]> | undefined;
   const sorted = new Map<SetName, Runs>();
 
+  const sets = new Map<SetName, NftSet>();
+
   const setNamed = (name: SetName): NftSet => {
+    const known = sets.get(name);
+    if (known !== undefined) return known;
     const set = objects.get(nftKey({ kind: 'set', name, keyTypes: [], interval: false }));
     if (set?.kind !== 'set') throw new Error(`Cannot look up set "${name}": is absent, expected it in the table`);
+    sets.set(name, set);
     return set;
   };
   const runsOf = (set: NftSet): Runs => {
@@ -28,6 +33,21 @@ export function createLiveSetIndex(objects: ReadonlyMap<NftKey, NftObject>): Set
     return runs;
   };
 
+  // One packet is looked up in many sets of the same kind.
+  let last: { readonly type: string | undefined; readonly scalar: Scalar | undefined; readonly bytes: Uint8Array[] } = {
+    type: undefined,
+    scalar: undefined,
+    bytes: [],
+  };
+  const encoded = (set: NftSet, key: readonly Scalar[]): readonly Uint8Array[] => {
+    const [type] = set.keyTypes;
+    if (key.length !== 1) return keyRuns(set, key).map(({ first }) => first);
+    if (last.type !== type || last.scalar !== key[0]) {
+      last = { type, scalar: key[0], bytes: keyRuns(set, key).map(({ first }) => first) };
+    }
+    return last.bytes;
+  };
+
   return {
     find: (name, key) => {
       const set = setNamed(name);
@@ -35,7 +55,7 @@ export function createLiveSetIndex(objects: ReadonlyMap<NftKey, NftObject>): Set
         const element = objects.get(nftKey({ kind: 'element', set: name, key }));
         return element?.kind === 'element' ? element : undefined;
       }
-      const wanted = keyRuns(set, key).map(({ first }) => first);
+      const wanted = encoded(set, key);
       const runs = runsOf(set);
       if (key.length > 1) return runs.find((run) => holds(run, wanted))?.element;
       const candidate = lastNotAbove(runs, wanted[0] ?? new Uint8Array());

@@ -40,12 +40,18 @@ export function createStatementWalker(
   objects: ReadonlyMap<NftKey, NftObject>,
   sets: SetIndex = createSetIndex(objects),
 ): (statement: Statement, state: PacketState) => Outcome {
+  const matchers = new WeakMap<Statement, (value: Scalar) => boolean>();
   return (statement, state) => {
     switch (statement.kind) {
       case 'match': {
         const value = fieldValue(statement.left, state);
         if (value === undefined) return NO_MATCH;
-        return matches(statement.left, value, statement.right) === (statement.op === '==') ? NEXT : NO_MATCH;
+        let matches = matchers.get(statement);
+        if (matches === undefined) {
+          matches = createMatcher(statement.left, statement.right);
+          matchers.set(statement, matches);
+        }
+        return matches(value) === (statement.op === '==') ? NEXT : NO_MATCH;
       }
       case 'lookup':
       case 'vmap': {
@@ -137,14 +143,36 @@ function payloadValue(operand: Extract<Operand, { kind: 'payload' }>, packet: Wa
   }
 }
 
-function matches(left: Operand, value: Scalar, right: MatchValue): boolean {
+/** Whether a value is one of those on the right side, which is laid out once. */
+function createMatcher(left: Operand, right: MatchValue): (value: Scalar) => boolean {
   const type = operandType(left);
   const choices = typeof right === 'object' && 'anyOf' in right ? right.anyOf : [right];
-  if (value === NO_PORT) return false;
-  const bytes = Buffer.from(encodeScalar(type, value));
-  return choices.some((choice) => {
-    if (!isRange(choice) && !isWildcard(type, choice)) return bytes.equals(encodeScalar(type, choice));
-    if (!isRange(choice)) return String(value).startsWith(choice.slice(0, -1));
-    return bytes.compare(encodeScalar(type, choice.from)) >= 0 && bytes.compare(encodeScalar(type, choice.to)) <= 0;
-  });
+  const singles = new Set<string>();
+  const prefixes: string[] = [];
+  const runs: { readonly first: Uint8Array; readonly last: Uint8Array }[] = [];
+  for (const choice of choices) {
+    if (isRange(choice)) runs.push({ first: encodeScalar(type, choice.from), last: encodeScalar(type, choice.to) });
+    else if (isWildcard(type, choice)) prefixes.push(choice.slice(0, -1));
+    else singles.add(textOf(encodeScalar(type, choice)));
+  }
+  const decide = (value: Scalar): boolean => {
+    const bytes = encodeScalar(type, value);
+    if (singles.has(textOf(bytes))) return true;
+    if (prefixes.some((prefix) => String(value).startsWith(prefix))) return true;
+    return runs.some(({ first, last }) => Buffer.compare(bytes, first) >= 0 && Buffer.compare(bytes, last) <= 0);
+  };
+  const decided = new Map<Scalar, boolean>();
+  return (value) => {
+    if (value === NO_PORT) return false;
+    const known = decided.get(value);
+    if (known !== undefined) return known;
+    const outcome = decide(value);
+    if (decided.size < REMEMBERED) decided.set(value, outcome);
+    return outcome;
+  };
 }
+
+/** Values that a match has seen before. */
+const REMEMBERED = 1000;
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
