@@ -1,0 +1,162 @@
+// What the rules cost the packets: two pods behind a node, once per layout. One process sends and empties the receiver's
+// queue; the kernel forwards inside the send, so that the time of sending is the time of the whole way.
+import { spawnSync } from 'node:child_process';
+import { inNetns } from '../../../lib/linux/netns.ts';
+import { type PacketBatch, packetBatch } from '../raw-socket.ts';
+import { type Goal, resultOf } from '../results.ts';
+import { NAMESPACE, RECEIVER_IP, RECEIVER_PORT, SENDER_IP, type TwoPods, twoPods } from '../two-pods.ts';
+import type { Bench, Result, Scope } from '../types.ts';
+import { namespaceText, nodeTable, podIp, podText, policyText } from './node-table.ts';
+
+const FIRST_SPORT = 1024;
+
+type Layout = { readonly name: string; readonly pods: TwoPods; readonly pps: number[]; readonly newFlowUs: number[] };
+
+export const forwarding: Bench = {
+  name: 'forwarding',
+  run: async ({ scope, scale }) => {
+    const [profiles, packets, flows, rounds] =
+      scale === 'full' ? [[10, 1000, 10_000], 100_000, 10_000, 9] : [[2, 4], 200, 50, 2];
+    const linear = scale === 'full' ? 1000 : 5;
+    const layouts: Layout[] = [
+      await layout(scope, 'no rules', () => {}),
+      await layout(scope, CONNTRACK, ({ node }) => loadText(node.path, CONNTRACK_TABLE)),
+      await layout(scope, `${linear} linear rules`, ({ node }) => loadText(node.path, linearTable(linear))),
+    ];
+    for (const count of profiles) {
+      layouts.push(await layout(scope, ourName(count), (pods) => loadOurs(scope, pods, count)));
+    }
+    const stream = packetBatch(Array.from({ length: 256 }, () => packetFrom(FIRST_SPORT)));
+    const fresh = packetBatch(Array.from({ length: flows }, (_, i) => packetFrom(FIRST_SPORT + 1 + i)));
+    for (let round = -1; round < rounds; round++) {
+      for (const one of layouts) {
+        establish(one.pods, stream);
+        const pps = packetsPerSecond(one.pods, stream, packets);
+        const newFlowUs = microsecondsPerFlow(one.pods, fresh);
+        if (round < 0) continue;
+        one.pps.push(pps);
+        one.newFlowUs.push(newFlowUs);
+      }
+    }
+    return report(layouts, ourName(scale === 'full' ? 1000 : 4));
+  },
+};
+
+const CONNTRACK = 'conntrack alone';
+const ourName = (profiles: number): string => `ours, ${profiles} profiles`;
+
+const packetFrom = (sport: number) => ({ from: SENDER_IP, to: RECEIVER_IP, sport, dport: RECEIVER_PORT });
+
+async function layout(scope: Scope, name: string, load: (pods: TwoPods) => void): Promise<Layout> {
+  const pods = await twoPods(scope, 'node');
+  load(pods);
+  return { name, pods, pps: [], newFlowUs: [] };
+}
+
+function establish({ sender, receiver }: TwoPods, packets: PacketBatch): void {
+  sender.send({ ...packets, count: 1 });
+  if (receiver.drain() === 0) throw new Error('Cannot measure forwarding: no packet arrives, expected one');
+  receiver.reply(SENDER_IP, FIRST_SPORT);
+  sender.send({ ...packets, count: 1 });
+  receiver.drain();
+}
+
+// The receiver's queue is emptied outside of the measured time.
+function packetsPerSecond({ sender, receiver }: TwoPods, packets: PacketBatch, count: number): number {
+  let ms = 0;
+  let arrived = 0;
+  for (let sent = 0; sent < count; sent += packets.count) {
+    const began = performance.now();
+    sender.send(packets);
+    ms += performance.now() - began;
+    arrived += receiver.drain();
+  }
+  return (arrived / ms) * 1000;
+}
+
+// Flows that conntrack has never seen; those of the round before are flushed.
+function microsecondsPerFlow({ node, sender, receiver }: TwoPods, packets: PacketBatch): number {
+  inNetns(node.path, () => spawnSync('conntrack', ['-F'], { stdio: 'ignore' }));
+  const began = performance.now();
+  sender.send(packets);
+  const us = (performance.now() - began) * 1000;
+  const arrived = receiver.drain();
+  if (arrived < packets.count)
+    throw new Error(`Cannot measure new flows: ${arrived} of ${packets.count} packets arrive`);
+  return us / packets.count;
+}
+
+function report(layouts: readonly Layout[], judged: string): readonly Result[] {
+  const base = layouts.find(({ name }) => name === CONNTRACK);
+  if (base === undefined) throw new Error('Cannot report: no base line');
+  const packets: Goal = {
+    text: '>= 90 % of conntrack alone',
+    met: ({ ours, other }) => other !== undefined && ours.p50 >= 0.9 * other.p50,
+  };
+  const flows: Goal = {
+    text: '<= 2 us more per new flow',
+    met: ({ ours, other }) => other !== undefined && ours.p50 - other.p50 <= 2,
+  };
+  return [
+    ...layouts.map(({ name, pps }) =>
+      resultOf({
+        name: `established flow: ${name}`,
+        unit: 'packets/s',
+        ours: pps,
+        ...(name !== CONNTRACK && { other: { name: CONNTRACK, samples: base.pps } }),
+        ...(name === judged && { goal: packets }),
+      }),
+    ),
+    ...layouts.map(({ name, newFlowUs }) =>
+      resultOf({
+        name: `new flow: ${name}`,
+        unit: 'us',
+        ours: newFlowUs,
+        ...(name !== CONNTRACK && { other: { name: CONNTRACK, samples: base.newFlowUs } }),
+        ...(name === judged && { goal: flows }),
+      }),
+    ),
+  ];
+}
+
+function loadText(path: string, text: string): void {
+  const { status, stderr } = inNetns(path, () => spawnSync('nft', ['-f', '-'], { input: text, encoding: 'utf8' }));
+  if (status !== 0) throw new Error(`Cannot load a table: ${stderr}`);
+}
+
+const CONNTRACK_TABLE =
+  'table inet other { chain forward { type filter hook forward priority 0; ct state established accept; }; }';
+
+/** What a list of rules looks like that has to be read to its end: none of these addresses is the sender's. */
+const linearTable = (rules: number): string =>
+  `table inet other { chain forward { type filter hook forward priority 0; ct state established accept; ${Array.from(
+    { length: rules },
+    (_, i) => `ip saddr ${podIp(1000 + i)} drop;`,
+  ).join(' ')} }; }`;
+
+// Each pod has a policy of its own and so a profile of its own. The receiver's lets the sender in by a set, after 10 rules.
+function loadOurs(scope: Scope, { node }: TwoPods, profiles: number): void {
+  const table = nodeTable(scope, node);
+  table.put(namespaceText(NAMESPACE));
+  const pods = [
+    { name: 'sender', ip: SENDER_IP },
+    { name: 'receiver', ip: RECEIVER_IP },
+    ...Array.from({ length: Math.max(0, profiles - 2) }, (_, i) => ({ name: `pod-${i}`, ip: podIp(10 + i) })),
+  ];
+  for (const { name, ip } of pods) {
+    table.put(podText({ namespace: NAMESPACE, name, labels: { app: name }, ip, node: 'node1' }));
+    table.wire(NAMESPACE, name, ip);
+    const spec = {
+      podSelector: { matchLabels: { app: name } },
+      ingress: [
+        ...Array.from({ length: 9 }, (_, i) => ({ ports: [{ protocol: 'UDP', port: 100 + i }] })),
+        {
+          from: [{ podSelector: { matchLabels: { app: 'sender' } } }],
+          ports: [{ protocol: 'UDP', port: RECEIVER_PORT }],
+        },
+      ],
+    };
+    table.put(policyText(NAMESPACE, `policy-${name}`, spec));
+  }
+  table.replace();
+}
