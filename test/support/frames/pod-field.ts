@@ -39,7 +39,11 @@ export type PodField = Prober & {
 };
 
 /** All pods that there will be; several may claim an address, which belongs to the one that the world gives it to. */
-export async function podField(t: TestContext, pods: readonly FieldPod[]): Promise<PodField> {
+export async function podField(
+  t: TestContext,
+  pods: readonly FieldPod[],
+  { timeoutMs }: { readonly timeoutMs?: number } = {},
+): Promise<PodField> {
   const node = await testNetns(t, 'node');
   const outside = await connectOutside(t, node);
   const wired = await Promise.all(pods.map(async (pod) => ({ ...pod, netns: await podNetns(t) })));
@@ -49,6 +53,7 @@ export async function podField(t: TestContext, pods: readonly FieldPod[]): Promi
   const prober = createProber(t, {
     node: node.path,
     outside,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ends: wired.map(({ namespace, name, netns }) => ({
       name: podKey(namespace, name),
       netnsPath: netns.path,

@@ -37,11 +37,21 @@ const FIRST_PORT = 20_000;
 const PORTS = 40_000;
 const MARK_TIMEOUT_MS = 20_000;
 
-/** Sockets in the namespaces of `ends` and outside, closed after `t`. @throws KernelError */
+/**
+ * Sockets in the namespaces of `ends` and outside, closed after `t`. `node` is the path of the node's namespace;
+ * `timeoutMs` is for one round.
+ * @throws KernelError
+ */
 export function createProber(
   t: TestContext,
-  { node, outside, ends }: { readonly node: string; readonly outside: Outside; readonly ends: readonly ProbeEnd[] },
+  options: {
+    readonly node: string;
+    readonly outside: Outside;
+    readonly ends: readonly ProbeEnd[];
+    readonly timeoutMs?: number;
+  },
 ): Prober {
+  const { node, outside, ends, timeoutMs = MARK_TIMEOUT_MS } = options;
   const sockets = new Map([...ends, outside].map((end) => [end.name, openEnd(end)] as const));
   const flush: ConntrackFlush = inNetns(node, openConntrackFlush);
   t.after(() => {
@@ -56,6 +66,7 @@ export function createProber(
   let lastId = 0;
   let round = 0;
   let sent = 0;
+  let unread = false;
 
   const send = (shot: Shot): number => {
     const { from, saddr, daddr, protocol, dport } = shot;
@@ -77,6 +88,9 @@ export function createProber(
 
   const probeRound = async (shots: readonly Shot[]): Promise<readonly boolean[]> => {
     round++;
+    // What a round that failed left behind.
+    if (unread) for (const { socket } of sockets.values()) while (socket.receive() !== undefined);
+    unread = true;
     flush.flush();
     const pending = new Map<number, Shot>();
     const mark = onOneCpu(() => {
@@ -96,11 +110,12 @@ export function createProber(
       }
       return marked;
     };
-    await waitFor('the mark of a round of frames', drain, { timeoutMs: MARK_TIMEOUT_MS, everyMs: 1 });
+    await waitFor('the mark of a round of frames', drain, { timeoutMs, everyMs: 1 });
     // The mark may have been read before what had come to a socket that stands earlier in the list.
     drain();
     const lost = [...sockets].filter(([, { socket }]) => socket.dropped() > 0).map(([name]) => name);
     if (lost.length > 0) throw new Error(`Cannot probe: frames to ${lost.join(', ')} were lost before they were read`);
+    unread = false;
     return shots.map((shot) => arrived.has(shot));
   };
 
