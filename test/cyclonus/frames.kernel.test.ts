@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Family } from '../../lib/ip.ts';
-import type { World } from '../../policy/oracle.ts';
-import { podKey } from '../../policy/world.ts';
+import type { Packet, World } from '../../policy/oracle.ts';
+import { type PodKey, podKey } from '../../policy/world.ts';
 import { type CyclonusStep, cellsOf, readCyclonus } from '../policy/cyclonus.ts';
 import { type FieldPod, type PodField, podField } from '../support/frames/pod-field.ts';
 import { cellShots } from './cell-shots.ts';
 import { dualStack } from './dual-stack.ts';
+import { explainCell } from './explain-cell.ts';
 import { formatMatrix, type SeenCell } from './format-matrix.ts';
 
 const steps = readCyclonus();
@@ -19,7 +20,7 @@ if (steps === undefined) {
     await sendAll(t, { steps, worldOf: ({ world }) => world, families: [4] });
   });
 
-  test(`the same in two families at once, sent as IPv6 frames`, { timeout: 180_000 }, async (t) => {
+  test('the same in two families at once, sent as IPv6 frames', { timeout: 180_000 }, async (t) => {
     await sendAll(t, { steps, worldOf: ({ world }) => dualStack(world), families: [6] });
   });
 }
@@ -61,9 +62,17 @@ async function sendStep(
     const wanted = want.combined === '.' ? '.' : 'X';
     return { from, to, service: `${protocol}/${port}`, want: wanted, got: arrived[at] === true ? '.' : 'X' };
   });
-  assert.ok(
-    seen.every(({ want, got }) => want === got),
-    `${step.name}, IPv${family}, wanted>seen:\n${formatMatrix(seen)}`,
+  const wrong = cells[seen.findIndex(({ want, got }) => want !== got)];
+  if (wrong === undefined) return;
+  const { from, to, protocol, port } = wrong;
+  const packet: Packet = { from: { pod: from as PodKey }, to: { pod: to as PodKey }, protocol, port, family };
+  assert.fail(
+    [
+      `${step.name}, IPv${family}, wanted>seen:`,
+      formatMatrix(seen),
+      explainCell(world, field.objects(), packet),
+      `The kernel has ${field.holds() ? 'exactly the rendered table' : 'another table than the rendered one'}`,
+    ].join('\n'),
   );
 }
 
