@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { parseIp } from '../../lib/ip.ts';
 import { hostIfName } from '../../lib/linux/if-name.ts';
 import { unwrap } from '../../lib/result.ts';
-import { policy, world } from '../../test/policy/world-builder.ts';
+import { clusterPolicy, policy, world } from '../../test/policy/world-builder.ts';
 import { convertNetworkPolicy } from '../convert/network-policy.ts';
 import { convertPolicy } from '../convert/policy.ts';
 import { type PodFacts, podKey } from '../world.ts';
@@ -113,6 +113,76 @@ describe('canRevoke of drain()', () => {
   for (const { name, given: change, expected } of rows) {
     test(`${expected ? 'is set by' : 'is not set by'} ${name}`, () => {
       const model = loaded();
+      change(model);
+      assert.equal(model.drain().canRevoke, expected);
+    });
+  }
+});
+
+describe('canRevoke of drain() with policies of other tiers', () => {
+  const far = podNamed('far');
+  const ips = [unwrap(parseIp('198.51.100.2'))];
+  const worker = { labels: { role: 'worker' }, ips };
+  const nodes = [{ nodes: { matchLabels: { role: 'worker' } } }];
+  const rows: readonly {
+    readonly name: string;
+    readonly policy: Parameters<typeof clusterPolicy>[1];
+    readonly given: (model: PolicyModel) => void;
+    readonly expected: boolean;
+  }[] = [
+    {
+      name: 'a node that comes, where nodes are accepted',
+      policy: { egress: [{ action: 'Accept', to: nodes }] },
+      given: (model) => model.setNode('two', worker),
+      expected: false,
+    },
+    {
+      name: 'a node that comes, where nodes are denied',
+      policy: { egress: [{ action: 'Deny', to: nodes }] },
+      given: (model) => model.setNode('two', worker),
+      expected: true,
+    },
+    {
+      name: 'a node that loses its label',
+      policy: { egress: [{ action: 'Accept', to: nodes }] },
+      given: (model) => model.setNode('one', { labels: {}, ips: [] }),
+      expected: true,
+    },
+    {
+      name: 'a node that nobody selects',
+      policy: { egress: [{ action: 'Deny', to: nodes }] },
+      given: (model) => model.setNode('two', { labels: {}, ips }),
+      expected: false,
+    },
+    {
+      name: 'a pod that joins a set of those who are denied',
+      policy: { ingress: [{ action: 'Deny', from: [{ pods: { podSelector: { matchLabels: { app: 'bad' } } } }] }] },
+      given: (model) => put(model, far, { ...far, labels: { app: 'bad' } }),
+      expected: true,
+    },
+    {
+      name: 'a namespace that is not known any more',
+      policy: { subject: { namespaces: { matchLabels: { team: 'a' } } }, ingress: [{ action: 'Deny', from: [{}] }] },
+      given: (model) => model.setNamespace('n', undefined),
+      expected: true,
+    },
+    {
+      name: 'another priority',
+      policy: { ingress: [{ action: 'Pass', from: [{ namespaces: {} }] }] },
+      given: (model) => {
+        const other = clusterPolicy('x', { priority: 1, ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] });
+        model.setPolicy(convertPolicy(other).key, convertPolicy(other));
+      },
+      expected: true,
+    },
+  ];
+  for (const { name, policy: spec, given: change, expected } of rows) {
+    test(`${expected ? 'is set by' : 'is not set by'} ${name}`, () => {
+      const model = loaded();
+      const one = convertPolicy(clusterPolicy('x', spec));
+      model.setPolicy(one.key, one);
+      model.setNode('one', { ...worker, ips: [unwrap(parseIp('198.51.100.1'))] });
+      model.drain();
       change(model);
       assert.equal(model.drain().canRevoke, expected);
     });
