@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { hostIfName } from '../../../lib/linux/if-name.ts';
+import { type WalkPacket, walk } from '../../../lib/nftables/walk.ts';
+import { createPipeline } from '../../../test/policy/pipeline.ts';
+import { world } from '../../../test/policy/world-builder.ts';
+import { POLICY_TABLE } from './names.ts';
+
+const given = world({ pods: { 'n/a': {}, 'n/b': {} } });
+const [a, b] = given.pods.map(({ name }) => hostIfName('n', name));
+const [from, to] = given.pods.map(({ ips }) => ips[0]);
+
+describe('baseObjects() around pods that may do everything', () => {
+  if (a === undefined || b === undefined || from === undefined || to === undefined) throw new Error('Cannot happen');
+  const { show, renderer } = createPipeline();
+  show(given);
+  const common = { saddr: from, daddr: to, ctState: 'new', ctDirection: 'original', ctMark: 0, sport: 9 } as const;
+  const rows: readonly {
+    readonly name: string;
+    readonly given: Pick<WalkPacket, 'protocol' | 'dport'>;
+    readonly expected: 'accept' | 'drop';
+  }[] = [
+    { name: 'TCP', given: { protocol: 'tcp', dport: 80 }, expected: 'accept' },
+    { name: 'GRE, which no node unwraps unasked', given: { protocol: 'gre' }, expected: 'accept' },
+    { name: 'VXLAN', given: { protocol: 'udp', dport: 4789 }, expected: 'drop' },
+    { name: 'IP in IP', given: { protocol: 'ipip' }, expected: 'drop' },
+    { name: 'IPv6 in IP', given: { protocol: 41 }, expected: 'drop' },
+  ];
+  for (const { name, given: one, expected } of rows) {
+    test(`${expected} ${name}, to pods and to the node`, () => {
+      const packet = { ...common, ...one, iifname: a };
+      assert.equal(
+        walk({ table: POLICY_TABLE, objects: renderer.objects() }, 'forward', { ...packet, oifname: b }).verdict,
+        expected,
+      );
+      assert.equal(walk({ table: POLICY_TABLE, objects: renderer.objects() }, 'input', packet).verdict, expected);
+    });
+  }
+});
