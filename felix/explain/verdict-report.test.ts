@@ -1,0 +1,91 @@
+// What is reported about connections in a small world, and that odd names and broken tables are told as they are.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Resource } from '../../datastore/resources/index.ts';
+import { parseResource } from '../../datastore/resources/parse.ts';
+import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
+import { unwrap } from '../../lib/result.ts';
+import { compileWorld } from './compile-world.ts';
+import { parseVerdictQuery, type VerdictWords } from './verdict-query.ts';
+import { createExplainer } from './verdict-report.ts';
+
+const object = (raw: object): Resource => unwrap(parseResource(raw));
+const pod = (name: string, ip: string, labels: object = { app: name }): Resource =>
+  object({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'shop', name, labels },
+    spec: { nodeName: 'node1' },
+    status: { podIPs: [{ ip }] },
+  });
+const policy = (name: string, spec: object): Resource =>
+  object({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { namespace: 'shop', name }, spec });
+const cluster = (name: string, spec: object): Resource =>
+  object({ apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicy', metadata: { name }, spec });
+
+const LONG = `${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}`;
+const WORLD: readonly Resource[] = [
+  object({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }),
+  pod('web', '10.244.1.2'),
+  pod('db', '10.244.1.3'),
+  pod('free', '10.244.1.4'),
+  policy(LONG, {
+    podSelector: { matchLabels: { app: 'web' } },
+    ingress: [{ ports: [{ port: 1 }] }, { from: [{ podSelector: { matchLabels: { app: 'db' } } }] }],
+  }),
+  policy('other', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] }),
+  cluster('no-ssh', {
+    tier: 'Admin',
+    priority: 1,
+    subject: { namespaces: {} },
+    ingress: [
+      { action: 'Pass', from: [{ pods: { podSelector: { matchLabels: { app: 'db' } } } }] },
+      { action: 'Deny', from: [{ namespaces: {} }], protocols: [{ tcp: { destinationPort: { number: 22 } } }] },
+    ],
+  }),
+];
+
+const compiled = compileWorld(WORLD, () => true).objects;
+const ask = (words: VerdictWords, objects: ReadonlyMap<NftKey, NftObject> = compiled) =>
+  unwrap(createExplainer(WORLD, objects).report(unwrap(parseVerdictQuery(words))));
+
+test('report() names rules of policies whose names do not fit into a comment', () => {
+  const { ingress, disagreement } = ask({ from: 'shop/db', to: 'shop/web', port: '80' });
+  assert.equal(ingress.by, `NetworkPolicy shop/${LONG} ingress rule 1`);
+  assert.equal(ingress.says, 'allow from pods app=db of namespace shop');
+  assert.deepEqual(disagreement, []);
+});
+
+test('report() names every policy that isolates without allowing', () => {
+  const { ingress } = ask({ from: 'shop/free', to: 'shop/web', port: '80' });
+  assert.deepEqual([ingress.verdict, ingress.reason], ['deny', 'isolated']);
+  assert.deepEqual(ingress.policies?.toSorted(), [`NetworkPolicy shop/${LONG}`, 'NetworkPolicy shop/other']);
+});
+
+test('report() follows tiers, and tells passing from deciding', () => {
+  const denied = ask({ from: 'shop/web', to: 'shop/free', port: '22' }).ingress;
+  assert.equal(denied.by, 'ClusterNetworkPolicy no-ssh ingress rule 1');
+  assert.equal(denied.verdict, 'deny');
+  const passed = ask({ from: 'shop/db', to: 'shop/free', port: '22' }).ingress;
+  assert.deepEqual([passed.verdict, passed.reason], ['allow', 'not-isolated']);
+  assert.ok(passed.path.some(({ about }) => about.startsWith('ClusterNetworkPolicy no-ssh ingress rule 0: pass from')));
+});
+
+test('report() tells when the rules are not what the oracle expects', () => {
+  const broken = new Map(
+    [...compiled].map(([key, one]) => [
+      key,
+      one.kind === 'chain' && one.name.startsWith('pi_') ? { ...one, rules: [] } : one,
+    ]),
+  );
+  const { ingress, disagreement } = ask({ from: 'shop/db', to: 'shop/web', port: '80' }, broken);
+  assert.deepEqual([ingress.verdict, ingress.oracle, disagreement], ['deny', 'allow', ['ingress']]);
+});
+
+test('report() tells about endpoints that are not in the table', () => {
+  const { egress, ingress } = ask(
+    { from: 'shop/web', to: 'shop/db', port: '80' },
+    compileWorld(WORLD, ({ name }) => name === 'db').objects,
+  );
+  assert.deepEqual([egress.reason, ingress.reason], ['spoofed', 'not-isolated']);
+});
