@@ -27,11 +27,25 @@ export const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
 export const table = async (node: AgentNode): Promise<string> =>
   (await node.netns.exec('nft', '-a', 'list', 'table', 'inet', 'margay')).replace(/packets \d+ bytes \d+/g, '');
 
-/** The table's content: what two builds have in common. */
-export const content = async (node: AgentNode): Promise<string> =>
-  (await node.netns.exec('nft', 'list', 'table', 'inet', 'margay'))
+/** What two builds of the table have in common: neither order nor generation nor owner. */
+export async function content(node: AgentNode): Promise<string> {
+  const listing = await node.netns.exec('nft', 'list', 'table', 'inet', 'margay');
+  const blocks = listing
+    .replace(/^table .*\n(?:\tflags.*\n)?|\}\n$/g, '')
     .replace(/packets \d+ bytes \d+/g, '')
-    .replace(/0x[0-9a-f]{4}0000/g, 'GENERATION');
+    .replace(/0x[0-9a-f]{8}/g, 'GENERATION')
+    .split(/\n(?=\t[a-z])/);
+  return blocks.map(sortElements).sort().join('\n');
+}
+
+const sortElements = (block: string): string =>
+  block.trim().replace(/elements = \{([^}]*)\}/, (_, elements: string) =>
+    elements
+      .split(',')
+      .map((element) => element.trim())
+      .sort()
+      .join(', '),
+  );
 
 /** Waits until the agent has judged all flows by the generation that is in force. */
 export async function judged(node: AgentNode): Promise<void> {

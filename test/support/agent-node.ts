@@ -23,6 +23,10 @@ export type AgentNode = {
   readonly create: (raw: unknown) => Promise<void>;
   /** Starts the agent, and returns when it can serve CNI. */
   readonly start: () => Promise<void>;
+  /** Starts the agent without waiting for it. */
+  readonly launch: () => void;
+  /** Replaces what the test added to the agent's configuration; for the next start. */
+  readonly configure: (configuration: Record<string, unknown>) => void;
   /** SIGKILL, and wait until it is gone. */
   readonly kill: () => Promise<void>;
   readonly status: () => Promise<Record<string, unknown>>;
@@ -69,16 +73,17 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
   });
   mkdirSync(join(directory, 'run'), { mode: 0o700 });
   const config = join(directory, 'config.json');
-  writeFileSync(
-    config,
-    JSON.stringify({
+  const configure: AgentNode['configure'] = (additions) => {
+    const document = {
       node: 'node1',
       datastore: { kind: 'embedded', path: join(directory, 'datastore.db') },
       runDirectory: join(directory, 'run'),
       stateDirectory: join(directory, 'state'),
-      ...configuration,
-    }),
-  );
+      ...additions,
+    };
+    writeFileSync(config, JSON.stringify(document));
+  };
+  configure(configuration);
   const logFile = join(directory, 'agent.log');
   const create = async (raw: unknown): Promise<void> => {
     await store.create(unwrap(parseResource(raw)));
@@ -97,6 +102,14 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
   });
   const controlSocket = join(directory, 'run', 'control.sock');
   const status = (): Promise<Record<string, unknown>> => getJson(controlSocket, '/v1/status');
+  const launch = (): ChildProcess => {
+    const child = netns.spawn(process.execPath, [join(ROOT, 'felix/main.ts'), '--config', config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr?.pipe(createWriteStream(logFile, { flags: 'a' }));
+    agent = child;
+    return child;
+  };
   const sandbox: AgentNode['sandbox'] = async (namespace, name) => {
     const pod = await testNetns(t, name);
     const containerId = randomBytes(32).toString('hex');
@@ -140,12 +153,10 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
     status,
     controlSocket,
     log: () => readFileSync(logFile, 'utf8'),
+    launch,
+    configure,
     start: async () => {
-      const child = netns.spawn(process.execPath, [join(ROOT, 'felix/main.ts'), '--config', config], {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      child.stderr?.pipe(createWriteStream(logFile, { flags: 'a' }));
-      agent = child;
+      const child = launch();
       await waitFor(
         'the agent to be ready',
         async () => {
