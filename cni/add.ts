@@ -20,7 +20,9 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   await clearLeftovers(deps, request);
 
   await using undo = createUndo((what, error) => log.error({ err: error, what, handle }, 'cannot undo an ADD'));
-  const families = deps.families?.() ?? [4];
+  const served = deps.families?.() ?? [4];
+  // Without any pool, the refusal shall name what is missing.
+  const families = served.length === 0 ? ([4] as const) : served;
   const outcome = await ipam.assign({ handle, ...who, netns, hostIfName: hostName, families });
   const { ips } = assigned(outcome, request);
   undo.push('release the addresses', () => {

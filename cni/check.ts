@@ -29,8 +29,18 @@ export function check(
   // A plugin after us may have given the interface another MAC; the final result knows.
   const inside = config.prevResult?.interfaces?.find(({ name, sandbox }) => name === ifName && (sandbox ?? '') !== '');
   const mac = inside?.mac?.toLowerCase() ?? assignment.mac;
+  // Told from 1.1.0 on; what the uplink has by now says nothing about a pod that was there before.
+  const mtu = inside?.mtu;
   differences.push(
-    ...wiring.checkPod({ handle, netns, ifName, hostIfName, ips, ...(mac === undefined ? {} : { mac }) }),
+    ...wiring.checkPod({
+      handle,
+      netns,
+      ifName,
+      hostIfName,
+      ips,
+      ...(mac === undefined ? {} : { mac }),
+      ...(mtu === undefined ? {} : { mtu }),
+    }),
   );
   differences.push(...endpoints.check(attachment));
 

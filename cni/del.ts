@@ -41,14 +41,22 @@ export async function collectGarbage(
   { config, valid }: Extract<CniRequest, { kind: 'gc' }>,
 ): Promise<void> {
   const failures: string[] = [];
-  for (const { handle } of deps.ipam.assignments()) {
-    if (valid.has(handle) || partsOf(handle).network !== config.name) continue;
+  const isStale = ({ handle }: { readonly handle: Handle }): boolean =>
+    !valid.has(handle) && partsOf(handle).network === config.name;
+  const attempt = async (handle: Handle, effect: () => Promise<void>): Promise<void> => {
     try {
       using _container = await lock(`container ${handle}`);
-      await del(deps, lock, { handle });
+      await effect();
     } catch (error) {
       failures.push(error instanceof CniError ? `${error.message}: ${error.details}` : String(error));
     }
+  };
+  for (const { handle } of deps.ipam.assignments().filter(isStale)) {
+    await attempt(handle, () => del(deps, lock, { handle }));
+  }
+  // Links whose assignment the journal has lost.
+  for (const link of deps.wiring.wired().filter(isStale)) {
+    await attempt(link.handle, () => deps.wiring.unwirePod(link));
   }
   if (failures.length === 0) return;
   throw new CniError(CNI_CODE.notApplied, `Cannot remove ${failures.length} stale attachments`, failures.join('; '));

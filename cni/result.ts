@@ -16,11 +16,12 @@ export type AddResult = {
 };
 
 /**
- * JSON text. 0.4.0 tells the family of every address (`version`, CNI SPEC 0.4.0 Result); `mtu` came with 1.1.0.
+ * JSON text. Until 0.4.0 every address tells its family (`version`, CNI SPEC 0.4.0 Result); `mtu` came with 1.1.0.
  * Addresses have no `gateway`: it is in no subnet of theirs.
  */
 export function printResult({ hostIfName, ifName, netns, mac, ips, mtu, dns }: AddResult, version: CniVersion): string {
   const size = version === '1.1.0' ? { mtu } : {};
+  const tellsFamily = version === '0.3.1' || version === '0.4.0';
   const result = {
     cniVersion: version,
     interfaces: [
@@ -28,7 +29,7 @@ export function printResult({ hostIfName, ifName, netns, mac, ips, mtu, dns }: A
       { name: ifName, mac, ...size, sandbox: netns },
     ],
     ips: ips.map((ip) => ({
-      ...(version === '0.4.0' ? { version: String(ipFamily(ip)) } : {}),
+      ...(tellsFamily ? { version: String(ipFamily(ip)) } : {}),
       address: `${ip}/${familyBits(ipFamily(ip))}`,
       interface: 1,
     })),

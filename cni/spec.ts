@@ -6,8 +6,11 @@ import { type IfName, parseIfName } from '../lib/linux/if-name.ts';
 import { CNI_CODE, CniError } from './errors.ts';
 import type { CniEnvironment, CniFrame } from './frame.ts';
 
-export const SUPPORTED_VERSIONS = ['0.4.0', '1.0.0', '1.1.0'] as const;
+export const SUPPORTED_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 export type CniVersion = (typeof SUPPORTED_VERSIONS)[number];
+
+/** The version that a verb came with; those that are not here were there from the beginning. */
+const SINCE: Readonly<Record<string, CniVersion>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' };
 
 /** An interface of a container: what every verb but GC and STATUS is about. */
 export type Target = { readonly handle: Handle; readonly containerId: string; readonly ifName: IfName };
@@ -34,7 +37,14 @@ const attachmentSchema = z.looseObject({ containerID: z.string(), ifname: z.stri
 
 const resultSchema = z.looseObject({
   interfaces: z
-    .array(z.looseObject({ name: z.string(), mac: z.string().optional(), sandbox: z.string().optional() }))
+    .array(
+      z.looseObject({
+        name: z.string(),
+        mac: z.string().optional(),
+        mtu: z.number().optional(),
+        sandbox: z.string().optional(),
+      }),
+    )
     .optional(),
   ips: z.array(z.looseObject({ address: z.string() })).optional(),
 });
@@ -57,6 +67,7 @@ export type NetConf = z.output<typeof netConfSchema>;
 export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
   const config = parseConfig(stdin);
   const command = environment.CNI_COMMAND;
+  checkVerb(command ?? '', config.cniVersion);
   switch (command) {
     case 'ADD':
       if (config.prevResult !== undefined) {
@@ -89,6 +100,16 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
 export function versionForError(stdin: Uint8Array): string {
   const version = attempt(() => z.looseObject({ cniVersion: z.enum(SUPPORTED_VERSIONS) }).parse(readJson(stdin)));
   return version?.cniVersion ?? '1.1.0';
+}
+
+function checkVerb(command: string, version: CniVersion): void {
+  const since = SINCE[command];
+  if (since === undefined || SUPPORTED_VERSIONS.indexOf(version) >= SUPPORTED_VERSIONS.indexOf(since)) return;
+  throw new CniError(
+    CNI_CODE.incompatibleVersion,
+    `Cannot run ${command} for cniVersion "${version}": expected ${since} or later`,
+    'Set "cniVersion" of the network configuration to a later one',
+  );
 }
 
 function parseConfig(stdin: Uint8Array): NetConf {

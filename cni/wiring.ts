@@ -7,7 +7,7 @@ import type { Ip } from '../lib/ip.ts';
 import { createDoomedLinks } from '../lib/linux/doomed-links.ts';
 import { IF_PREFIX, type IfName } from '../lib/linux/if-name.ts';
 import { KernelError } from '../lib/linux/kernel-error.ts';
-import { createVeth, findLink, type Link, setLink } from '../lib/linux/links.ts';
+import { createVeth, findLink, type Link, listLinks, setLink } from '../lib/linux/links.ts';
 import { isOwnNetns, openNetns } from '../lib/linux/netns.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
@@ -38,6 +38,8 @@ export type Wiring = {
   readonly unwirePod: (pod: Pick<WirePod, 'handle' | 'hostIfName'>) => Promise<void>;
   /** Whether the pod's namespace has the interface; false when there is no namespace. */
   readonly isWired: (pod: Pick<WirePod, 'netns' | 'ifName'>) => boolean;
+  /** Host ends that carry a handle, as the kernel has them now. */
+  readonly wired: () => readonly Pick<WirePod, 'handle' | 'hostIfName'>[];
   /** What differs from how `wirePod` left it, in words; empty: nothing. `mac` and `mtu` count when given. */
   readonly checkPod: (
     pod: Omit<WirePod, 'mtu'> & { readonly mac?: string; readonly mtu?: number },
@@ -122,6 +124,13 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
         throw error;
       }
     },
+    wired: () =>
+      listLinks(rtnl)
+        .filter(isOurs)
+        // What carries our prefix was named by us, and an alias there is a handle.
+        .flatMap(({ name, alias }) =>
+          alias === undefined ? [] : [{ handle: alias as Handle, hostIfName: name as IfName }],
+        ),
     checkPod: (pod) => {
       try {
         const { link, differences } = checkPodSide(pod);

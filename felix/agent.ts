@@ -31,6 +31,7 @@ import { untilDone } from '../lib/until-done.ts';
 import { createBgpRunner } from './bgp-runner.ts';
 import { checkEndpoint } from './check-endpoint.ts';
 import { createCniEndpoints } from './cni-endpoints.ts';
+import { cniStatus } from './cni-status.ts';
 import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
 import { feedDatastore } from './datastore-feed.ts';
@@ -146,7 +147,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     dispatch: (event) => {
       dispatch(event);
       const isPool = event.kind === 'resource' && event.change.key.startsWith('IPPool/');
-      if (isPool && effects.ready() && ipam.blocks().length === 0) void claimBlock();
+      if (isPool && effects.ready()) void claimBlock();
     },
     onError: (why) => {
       state.storeProblem = why;
@@ -187,6 +188,14 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
     }),
     mtu: () => config.mtuBytes ?? podMtu(rtnl, model.nodeAddresses()),
+    families: ipam.families,
+    status: () =>
+      cniStatus({
+        rulesInForce: effects.ready(),
+        failures: effects.failures(),
+        ownedBlocks: ipam.blocks().length,
+        ipamProblem: state.ipamProblem,
+      }),
     log,
   });
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);

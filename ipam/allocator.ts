@@ -118,6 +118,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
       return outcome;
     },
     claimFirstBlock,
+    families: () => ([4, 6] as const).filter((family) => choose(family, 'automatic').usable.length > 0),
     assign,
     markAttached: (handle, { mac }) => book.attach(handle, mac),
     release: book.release,

@@ -54,6 +54,8 @@ export type Ipam = {
    * Claims a block of each family that has a pool and no block yet, so that the node is reachable before its first pod.
    */
   readonly claimFirstBlock: () => Promise<FirstBlockOutcome>;
+  /** Families of which a pool serves this node's pods now. */
+  readonly families: () => readonly Family[];
   /** The same handle gets the same assignment again. The datastore is asked only when a new block is needed. */
   readonly assign: (request: AssignRequest) => Promise<AssignOutcome>;
   /** `undefined`: there is no such assignment. @throws JournalError */

@@ -256,7 +256,7 @@ int main(void) {
   const char *command = values[0];
   if (!command || !*command) return fail(4, "Cannot use CNI_COMMAND: it is not set", "This program is run by a container runtime");
   if (strcmp(command, "VERSION") == 0) {
-    printf("{\"cniVersion\":\"%s\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n", cni_version);
+    printf("{\"cniVersion\":\"%s\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n", cni_version);
     return 0;
   }
   int fd = connect_agent();

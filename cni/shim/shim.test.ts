@@ -26,7 +26,10 @@ test('VERSION needs no agent', async (t) => {
     await t.test(name, async () => {
       const { exitCode, stdout } = await call({ CNI_COMMAND: 'VERSION' }, given);
       assert.equal(exitCode, 0);
-      assert.deepEqual(JSON.parse(stdout), { cniVersion: expected, supportedVersions: ['0.4.0', '1.0.0', '1.1.0'] });
+      assert.deepEqual(JSON.parse(stdout), {
+        cniVersion: expected,
+        supportedVersions: ['0.3.1', '0.4.0', '1.0.0', '1.1.0'],
+      });
     });
   }
 });

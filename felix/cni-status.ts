@@ -1,0 +1,25 @@
+// What CNI STATUS says of this node. The runtime takes an error as "no pod may start here" and Kubernetes moves pods away
+// from a node that stays so; so only what concerns every pod counts, and not one route or an exhausted pool.
+
+export type CniStatus = { readonly code: 50 | 51; readonly why: string };
+
+/** `undefined`: pods can be attached. Cheap, and without effect. CNI SPEC 1.1 STATUS. */
+export function cniStatus({
+  rulesInForce,
+  failures,
+  ownedBlocks,
+  ipamProblem,
+}: {
+  readonly rulesInForce: boolean;
+  /** What is not in the kernel now, as sentences. */
+  readonly failures: readonly string[];
+  /** Address blocks of this node. */
+  readonly ownedBlocks: number;
+  /** Why a block could not be claimed. */
+  readonly ipamProblem: string | undefined;
+}): CniStatus | undefined {
+  // The pods that are here keep the rules before the last change, so they suffer too.
+  if (!rulesInForce) return { code: 51, why: failures[0] ?? 'the rules are not in force' };
+  if (ownedBlocks === 0) return { code: 50, why: ipamProblem ?? 'this node has no address block' };
+  return undefined;
+}
