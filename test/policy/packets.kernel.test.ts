@@ -11,9 +11,10 @@ import { waitFor } from '../../lib/wait-for.ts';
 import type { World } from '../../policy/oracle.ts';
 import { type TestNetns, testNetns } from '../support/netns.ts';
 import { createPipeline } from './pipeline.ts';
-import { policy, world } from './world-builder.ts';
+import { clusterPolicy, policy, world } from './world-builder.ts';
 
 const NODE = '198.51.100.1';
+const NODE6 = 'fd00:10:244:ff::1';
 const PODS = { a: ['10.244.0.1', 'fd00:10:244::1'], b: ['10.244.0.2', 'fd00:10:244::2'] } as const;
 const [A4, A6] = PODS.a;
 const [B4, B6] = PODS.b;
@@ -30,6 +31,8 @@ const aToB = [
 
 const worldOf = (policies: World['policies'], ipsOfA: readonly string[] = PODS.a): World =>
   world({
+    nodes: { own: [NODE, NODE6] },
+    nodeLabels: { own: { role: 'own' } },
     pods: { 'n/a': { labels: { pod: 'a' }, ips: ipsOfA }, 'n/b': { labels: { pod: 'b' }, ips: PODS.b } },
     policies,
   });
@@ -42,6 +45,7 @@ test('packets between pods, their node and strangers', { timeout: 120_000 }, asy
       ['a > b v6', a, B6],
       ['b > a', b, A4],
       ['a > node', a, NODE],
+      ['a > node v6', a, NODE6],
       ['node > a', node, A4],
       ['node > a v6', node, A6],
     ];
@@ -56,17 +60,43 @@ test('packets between pods, their node and strangers', { timeout: 120_000 }, asy
     'a > b v6': true,
     'b > a': true,
     'a > node': true,
+    'a > node v6': true,
     'node > a': true,
     'node > a v6': true,
   };
   assert.deepEqual(await cells(), open);
   show(worldOf([denyAll]));
-  const closed = { 'a > b': false, 'a > b v6': false, 'b > a': false, 'a > node': false };
+  const closed = { 'a > b': false, 'a > b v6': false, 'b > a': false, 'a > node': false, 'a > node v6': false };
   assert.deepEqual(await cells(), { ...open, ...closed });
   show(worldOf([denyAll, ...aToB]));
   assert.deepEqual(await cells(), { ...open, ...closed, 'a > b': true, 'a > b v6': true });
   show(worldOf([denyAll, policy('n/node', { egress: [{ to: [{ ipBlock: { cidr: `${NODE}/32` } }] }] })]));
   assert.deepEqual(await cells(), { ...open, ...closed, 'a > node': true });
+
+  const own = { nodes: { matchLabels: { role: 'own' } } };
+  const stopB = clusterPolicy('stop', {
+    priority: 2,
+    subject: { pods: { podSelector: isB } },
+    ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }],
+  });
+  const toNode = clusterPolicy('node', { priority: 3, egress: [{ action: 'Accept', to: [own] }] });
+  show(worldOf([denyAll, ...aToB, stopB, toNode]));
+  assert.deepEqual(await cells(), { ...open, ...closed, 'a > node': true, 'a > node v6': true });
+  const pass = clusterPolicy('pass', {
+    priority: 1,
+    ingress: [{ action: 'Pass', from: [{ pods: { podSelector: isA } }] }],
+  });
+  show(worldOf([denyAll, ...aToB, stopB, toNode, pass]));
+  assert.deepEqual(await cells(), {
+    ...open,
+    ...closed,
+    'a > node': true,
+    'a > node v6': true,
+    'a > b': true,
+    'a > b v6': true,
+  });
+  show(worldOf([clusterPolicy('base', { tier: 'Baseline', egress: [{ action: 'Deny', to: [own] }] })]));
+  assert.deepEqual(await cells(), { ...open, 'a > node': false, 'a > node v6': false });
 
   show(worldOf([]));
   assert.equal(await pings(a, NODE, STRANGE), false, 'an address that is not the pod’s');
@@ -125,6 +155,7 @@ async function cluster(t: TestContext): Promise<Cluster> {
   const node = await testNetns(t, 'node');
   for (const key of ['ipv4.ip_forward', 'ipv6.conf.all.forwarding']) await node.exec('sysctl', '-qw', `net.${key}=1`);
   await node.exec('ip', 'addr', 'add', `${NODE}/32`, 'dev', 'lo');
+  await node.exec('ip', 'addr', 'add', `${NODE6}/128`, 'dev', 'lo', 'nodad');
   // proxy_arp answers for what is routed through another interface.
   await node.exec('ip', 'route', 'add', 'default', 'dev', 'lo');
   const [a, b] = [await testNetns(t, 'a'), await testNetns(t, 'b')];

@@ -33,7 +33,7 @@ const KIND_LETTER = { addresses: 's', ranges: 'n', ports: 'p' } as const;
 
 /** `s4_…` addresses of pods, `n4_…` ranges, `p4_…` named ports; 6 for IPv6. */
 export const setName = (kind: keyof typeof KIND_LETTER, key: SetKey, family: Family): SetName =>
-  `${KIND_LETTER[kind]}${family}_${hash(key)}` as SetName;
+  setNames(kind, key)[family];
 
 /** `pi_…` and `pe_…`: a policy's ingress and egress rules. */
 export const policyChainName = (key: ChainKey): ChainName =>
@@ -42,6 +42,12 @@ export const policyChainName = (key: ChainKey): ChainName =>
 /** `fi_…` and `fe_…`: what an endpoint's dispatch leads to. */
 export const profileChainName = (key: ProfileKey, direction: Direction): ChainName =>
   `f${letter(direction)}_${hash(key)}` as ChainName;
+
+/** The names of a set in both families. */
+export function setNames(kind: keyof typeof KIND_LETTER, key: SetKey): Readonly<Record<Family, SetName>> {
+  const tail = hash(key);
+  return { 4: `${KIND_LETTER[kind]}4_${tail}` as SetName, 6: `${KIND_LETTER[kind]}6_${tail}` as SetName };
+}
 
 /** `ti_…` and `te_…`: one tier of a profile, where passing out of it needs a chain to return from. */
 export const tierChainName = (key: ProfileKey, direction: Direction, tier: string): ChainName =>

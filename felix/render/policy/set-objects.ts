@@ -2,13 +2,14 @@
 import { type Family, type Ip, ipFamily } from '../../../lib/ip.ts';
 import type { Element, NftSet } from '../../../lib/nftables/ast.ts';
 import type { PortMember, RangeMember, SetChange } from '../../../policy/model/types.ts';
-import { setName } from './names.ts';
+import { setNames } from './names.ts';
 
 /** The sets that a set of the model stands for. Ranges are of one family; of the others both exist, even if empty. */
 export function setObjects(change: SetChange): readonly NftSet[] {
+  const names = setNames(change.kind, change.key);
   return familiesOf(change).map((family) => ({
     kind: 'set',
-    name: setName(change.kind, change.key, family),
+    name: names[family],
     keyTypes: change.kind === 'ports' ? [ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] : [ADDRESS_TYPE[family]],
     interval: change.kind === 'ranges',
   }));
@@ -16,13 +17,16 @@ export function setObjects(change: SetChange): readonly NftSet[] {
 
 /** The elements that members of the set stand for. */
 export function elementObjects(change: SetChange, which: 'added' | 'removed'): readonly Element[] {
+  if (change[which].length === 0) return [];
+  const names = setNames(change.kind, change.key);
+  const element = (ip: Ip, key: Element['key']): Element => ({ kind: 'element', set: names[ipFamily(ip)], key });
   switch (change.kind) {
     case 'addresses':
-      return change[which].map((ip) => element(change, ip, [ip]));
+      return change[which].map((ip) => element(ip, [ip]));
     case 'ranges':
-      return change[which].map((range) => element(change, range.first, [rangeScalar(range)]));
+      return change[which].map((range) => element(range.first, [rangeScalar(range)]));
     case 'ports':
-      return change[which].map((member) => element(change, member.ip, portKey(member)));
+      return change[which].map((member) => element(member.ip, portKey(member)));
     default:
       return change satisfies never;
   }
@@ -34,12 +38,6 @@ function familiesOf(change: SetChange): readonly Family[] {
   if (change.kind !== 'ranges') return [4, 6];
   return [...new Set([...change.added, ...change.removed].map(({ first }) => ipFamily(first)))];
 }
-
-const element = ({ kind, key }: SetChange, ip: Ip, elementKey: Element['key']): Element => ({
-  kind: 'element',
-  set: setName(kind, key, ipFamily(ip)),
-  key: elementKey,
-});
 
 const rangeScalar = ({ first, last }: RangeMember): Element['key'][number] =>
   first === last ? first : { from: first, to: last };
