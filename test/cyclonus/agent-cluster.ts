@@ -20,7 +20,8 @@ import { type AgentNode, agentNode } from '../support/agent-node.ts';
 import { connectOutside } from '../support/frames/outside.ts';
 import { createProber, type Prober } from '../support/frames/prober.ts';
 import { quiet } from '../support/frames/quiet.ts';
-import { applyWorld, LOCAL_NODE } from './apply-world.ts';
+import type { TestNetns } from '../support/netns.ts';
+import { applyWorld, LOCAL_NODE, worldObjects } from './apply-world.ts';
 import { freshTable } from './fresh-table.ts';
 
 /** The namespace whose annotation changes after all else. */
@@ -47,15 +48,22 @@ export async function agentCluster(t: TestContext, base: World): Promise<AgentCl
   for (const [name, labels] of base.namespaces) {
     await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
   }
+  await node.create({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name: 'pods-v6' },
+    spec: { cidr: 'fd00:10:244::/48' },
+  });
   await node.start();
-  const local = new Map<PodKey, Ip>();
+  const local = new Map<PodKey, readonly Ip[]>();
   const ends = [];
   for (const { namespace, name, labels } of base.pods) {
     const pod = await node.addPod(namespace, name, labels);
+    const ips = await addressesOf(pod.netns);
     // The node learns where the pod is before the pod falls silent.
-    await node.netns.exec('ping', '-c1', '-W5', pod.ip);
+    for (const ip of ips) await node.netns.exec('ping', '-c1', '-W5', ip);
     await quiet(pod.netns);
-    local.set(podKey(namespace, name), unwrap(parseIp(pod.ip)));
+    local.set(podKey(namespace, name), ips);
     ends.push({ name: podKey(namespace, name), netnsPath: pod.netns.path, gatewayMac: HOST_MAC });
   }
   const prober = createProber(t, { node: node.netns.path, outside, ends });
@@ -63,8 +71,8 @@ export async function agentCluster(t: TestContext, base: World): Promise<AgentCl
   t.after(nft.close);
   const endpoints = new Map(
     base.pods.map(({ namespace, name }) => {
-      const ip = local.get(podKey(namespace, name));
-      return [hostIfName(namespace, name), { namespace, pod: name, ips: ip === undefined ? [] : [ip] }] as const;
+      const ips = local.get(podKey(namespace, name)) ?? [];
+      return [hostIfName(namespace, name), { namespace, pod: name, ips }] as const;
     }),
   );
 
@@ -72,19 +80,15 @@ export async function agentCluster(t: TestContext, base: World): Promise<AgentCl
     ...world,
     pods: world.pods.map((pod) => (local.has(podKey(pod.namespace, pod.name)) ? { ...pod, node: LOCAL_NODE } : pod)),
   });
-  const ipsOf = ({ namespace, name, ips }: PodFacts): readonly string[] => {
-    const ip = local.get(podKey(namespace, name));
-    return ip === undefined ? ips : [ip];
-  };
-  let shown: World = { ...onNode(base), policies: [] };
-  // The pods stand there as CNI needs them, without addresses and ports: every one is written anew.
-  let before: World = { ...shown, pods: shown.pods.map((pod) => ({ ...pod, labels: {}, ports: [] })) };
+  const ipsOf = ({ namespace, name, ips }: PodFacts): readonly string[] => local.get(podKey(namespace, name)) ?? ips;
+  // The pods stand there as CNI needed them, without addresses: every one is written anew.
+  let before = worldObjects({ ...onNode(base), policies: [] }, () => []);
   return {
     prober,
     show: async (world) => {
-      shown = onNode(world);
-      await applyWorld(store, { before, after: shown, ipsOf });
-      before = shown;
+      const after = worldObjects(onNode(world), ipsOf);
+      await applyWorld(store, before, after);
+      before = after;
       await heard(node);
     },
     tables: async () => {
@@ -97,6 +101,13 @@ export async function agentCluster(t: TestContext, base: World): Promise<AgentCl
     log: node.log,
   };
 }
+
+async function addressesOf(pod: TestNetns): Promise<readonly Ip[]> {
+  const [link]: readonly AddressList[] = JSON.parse(await pod.exec('ip', '-j', 'address', 'show', 'dev', 'eth0'));
+  return (link?.addr_info ?? []).filter(({ scope }) => scope === 'global').map(({ local }) => unwrap(parseIp(local)));
+}
+
+type AddressList = { readonly addr_info: readonly { readonly local: string; readonly scope: string }[] };
 
 // The last object to be written: once the agent knows its version, it knows all before it.
 async function heard({ store, status }: AgentNode): Promise<void> {

@@ -88,13 +88,16 @@ async function assertFrames({ prober, world }: AgentCluster, wanted: readonly Po
       .map((pod) => podKey(pod.namespace, pod.name)),
   );
   const cells = wanted.filter(({ from, to }) => local.has(from) && local.has(to));
-  const arrived = await prober.probe(cellShots(now, cells, 4));
-  const seen = cells.map(({ from, to, protocol, port }, at): SeenCell => {
-    const { allowed } = verdict(now, { from: { pod: from as PodKey }, to: { pod: to as PodKey }, protocol, port });
-    return { from, to, service: `${protocol}/${port}`, want: allowed ? '.' : 'X', got: arrived[at] ? '.' : 'X' };
-  });
-  assert.ok(
-    seen.every(({ want, got }) => want === got),
-    `${name}, wanted>seen:\n${formatMatrix(seen)}`,
-  );
+  for (const family of [4, 6] as const) {
+    const arrived = await prober.probe(cellShots(now, cells, family));
+    const seen = cells.map(({ from, to, protocol, port }, at): SeenCell => {
+      const ends = { from: { pod: from as PodKey }, to: { pod: to as PodKey } };
+      const { allowed } = verdict(now, { ...ends, protocol, port, family });
+      return { from, to, service: `${protocol}/${port}`, want: allowed ? '.' : 'X', got: arrived[at] ? '.' : 'X' };
+    });
+    assert.ok(
+      seen.every(({ want, got }) => want === got),
+      `${name}, IPv${family}, wanted>seen:\n${formatMatrix(seen)}`,
+    );
+  }
 }

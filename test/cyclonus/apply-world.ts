@@ -11,12 +11,9 @@ import { type PodFacts, podKey } from '../../policy/world.ts';
 export const LOCAL_NODE = 'node1';
 const REMOTE_NODE = 'node2';
 
-/** Writes what differs; `ipsOf` gives a pod's addresses, in place of the world's. @throws StoreError */
-export async function applyWorld(
-  store: Store,
-  { before, after, ipsOf }: { before: World; after: World; ipsOf: (pod: PodFacts) => readonly string[] },
-): Promise<void> {
-  for (const change of changes(objectsOf(before, ipsOf), objectsOf(after, ipsOf))) {
+/** Writes what differs between two answers of `worldObjects`. @throws StoreError */
+export async function applyWorld(store: Store, before: WorldObjects, after: WorldObjects): Promise<void> {
+  for (const change of changes(before, after)) {
     const resource = unwrap(parseResource(change.object));
     const { kind, metadata } = resource;
     const namespace = 'namespace' in metadata ? metadata.namespace : undefined;
@@ -26,10 +23,13 @@ export async function applyWorld(
   }
 }
 
+/** Objects as users write them, by a text that tells them apart. */
+export type WorldObjects = ReadonlyMap<string, object>;
+
 type Change = { readonly kind: 'create' | 'update' | 'delete'; readonly object: object };
 
 // Namespaces come before what is in them, and go after it.
-function changes(before: ReadonlyMap<string, object>, after: ReadonlyMap<string, object>): readonly Change[] {
+function changes(before: WorldObjects, after: WorldObjects): readonly Change[] {
   const gone = [...before].filter(([key]) => !after.has(key)).reverse();
   return [
     ...gone.map(([, object]): Change => ({ kind: 'delete', object })),
@@ -40,10 +40,11 @@ function changes(before: ReadonlyMap<string, object>, after: ReadonlyMap<string,
   ];
 }
 
-function objectsOf(
+/** The objects that make up a world; `ipsOf` gives a pod's addresses, in place of the world's. */
+export function worldObjects(
   { namespaces, pods, policies, nodes, nodeLabels }: World,
   ipsOf: (pod: PodFacts) => readonly string[],
-): ReadonlyMap<string, object> {
+): WorldObjects {
   const objects = new Map<string, object>();
   for (const [name, labels] of namespaces) {
     objects.set(`namespace ${name}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });

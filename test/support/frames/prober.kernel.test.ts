@@ -35,7 +35,7 @@ const worldOf = (policies: World['policies']): World =>
   });
 
 test('frames between pods and outside', { timeout: 120_000 }, async (t) => {
-  const field = await podField(t, PODS, { timeoutMs: 5000 });
+  const field = await podField(t, PODS, { timeoutMs: 3000 });
   const all = (result: boolean): readonly boolean[] => SHOTS.map(() => result);
 
   assert.deepEqual(await field.probe(SHOTS), all(false), 'before the pods are known');
