@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Attachment } from '../../cni/attachment.ts';
+import { type Kind, keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
+import { parseResource } from '../../datastore/resources/parse.ts';
+import { handleOf } from '../../ipam/handle.ts';
+import { parseIp } from '../../lib/ip.ts';
+import { hostIfName, parseIfName } from '../../lib/linux/if-name.ts';
+import { printRuleset } from '../../lib/nftables/print.ts';
+import { unwrap } from '../../lib/result.ts';
+import { clusterPolicy, policy } from '../../test/policy/world-builder.ts';
+import { FIRST_GENERATION } from '../render/policy/generation.ts';
+import { POLICY_TABLE } from '../render/policy/names.ts';
+import { createModel, type Model } from './model.ts';
+
+const object = (kind: Kind, more: object): Resource => unwrap(parseResource({ apiVersion: 'v1', kind, ...more }));
+
+const pod = object('Pod', {
+  metadata: { namespace: 'n', name: 'a' },
+  spec: { nodeName: 'one' },
+  status: { podIPs: [{ ip: '10.244.0.1' }] },
+});
+const node = object('Node', {
+  metadata: { name: 'one', labels: { role: 'worker' } },
+  status: {
+    addresses: [
+      { type: 'InternalIP', address: '198.51.100.1' },
+      { type: 'Hostname', address: 'one' },
+    ],
+  },
+});
+const namespace = object('Namespace', { metadata: { name: 'n' } });
+
+const containerId = 'c1';
+const ifName = unwrap(parseIfName('eth0'));
+const attachment: Attachment = {
+  handle: handleOf({ network: 'margay', containerId, ifName }),
+  containerId,
+  ifName,
+  netns: '/run/netns/a',
+  namespace: 'n',
+  pod: 'a',
+  hostIfName: hostIfName('n', 'a'),
+  ips: [unwrap(parseIp('10.244.0.1'))],
+  mac: '',
+};
+
+const tell = (model: Model, key: ResourceKey, value: Resource | undefined, error?: string): void =>
+  model.accept({ kind: 'resource', change: { key, value }, version: '1', ...(error !== undefined && { error }) });
+
+function loaded(...policies: readonly Resource[]): Model {
+  const model = createModel({ node: 'one', generation: FIRST_GENERATION });
+  for (const one of [namespace, node, pod, ...policies]) tell(model, keyOf(one), one);
+  model.accept({
+    kind: 'attached',
+    attachment,
+  });
+  return model;
+}
+
+const tableOf = (model: Model): string => {
+  model.drainNft('keep');
+  return printRuleset({ table: POLICY_TABLE, objects: model.nftObjects() });
+};
+
+describe('feedPolicy()', () => {
+  const toWorkers = clusterPolicy('nodes', {
+    egress: [{ action: 'Deny', to: [{ nodes: { matchLabels: { role: 'worker' } } }] }],
+  });
+
+  test('tells the policies about nodes', () => {
+    const model = loaded(toWorkers);
+    assert.match(tableOf(model), /elements = \{ 198\.51\.100\.1 \}/);
+    tell(model, 'Node/one', undefined);
+    assert.doesNotMatch(tableOf(model), /198\.51\.100\.1/);
+  });
+
+  test('takes a ClusterNetworkPolicy back when it is deleted', () => {
+    const model = loaded(toWorkers);
+    assert.match(tableOf(model), /ClusterNetworkPolicy\/nodes egress 0/);
+    tell(model, 'ClusterNetworkPolicy/nodes', undefined);
+    assert.doesNotMatch(tableOf(model), /ClusterNetworkPolicy/);
+  });
+
+  test('keeps the last good form of a policy that cannot be read any more', () => {
+    const model = loaded(toWorkers);
+    tell(model, 'ClusterNetworkPolicy/nodes', undefined, 'Cannot accept it');
+    assert.match(tableOf(model), /ClusterNetworkPolicy\/nodes egress 0/);
+    assert.ok(model.problems().includes('Cannot accept it'));
+  });
+
+  test('lets a ClusterNetworkPolicy that never could be read be without effect, and says so', () => {
+    const model = loaded();
+    const before = tableOf(model);
+    tell(model, 'ClusterNetworkPolicy/bad', undefined, 'Cannot accept it');
+    assert.equal(tableOf(model), before);
+    assert.ok(model.problems().includes('Cannot accept it'));
+  });
+
+  test('lets a NetworkPolicy that never could be read isolate its namespace', () => {
+    const model = loaded();
+    const { metadata } = policy('n/bad');
+    tell(model, `NetworkPolicy/${metadata.namespace}/${metadata.name}`, undefined, 'Cannot accept it');
+    assert.match(tableOf(model), /d[ie]_[0-9a-f]+" drop/);
+  });
+
+  test('reports rules that are not in force as written', () => {
+    const names = clusterPolicy('names', { egress: [{ action: 'Accept', to: [{ domainNames: ['example.org'] }] }] });
+    const model = loaded(names);
+    const problem =
+      'Cannot use egress rule 0 of "ClusterNetworkPolicy/names": domainNames are not supported, expected networks';
+    assert.ok(model.problems().includes(problem));
+    tell(model, keyOf(names), undefined);
+    assert.ok(!model.problems().includes(problem));
+  });
+});
