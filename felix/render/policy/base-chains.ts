@@ -15,7 +15,7 @@ import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
 import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
 import { BASE_COUNTERS, ENDPOINT_SETS } from './names.ts';
-import { accept, countedBy, drop, is, isNot, meta, notInSet, payload, rule } from './statements.ts';
+import { accept, countedBy, drop, inSet, is, isNot, meta, payload, rule } from './statements.ts';
 
 /** Sets and maps of endpoints, counters, and all base chains. Those that carry the generation differ by it. */
 export function baseObjects(generation: Generation): readonly (Chain | NftSet | Counter)[] {
@@ -65,19 +65,20 @@ function baseChain(name: string, hook: Hook['hook'], priority: number, rules: re
 
 const notFrom = (side: Operand): Rule => rule(isNot(side, PODS), accept);
 
-// Link-local packets are never forwarded, and what they may do to the node is for in_egress to judge. An interface that
-// is not in the sets drops everything here already.
+// Every packet of every pod comes here, so what holds most often stands first. Link-local packets are never forwarded, and
+// what they may do to the node is for in_egress to judge. An interface that is not in the sets drops everything here.
 function antiSpoof(): readonly Rule[] {
   return [
     notFrom(iif),
+    rule(inSet([iif, payload('ip saddr')], ENDPOINT_SETS.addresses[4]), accept),
+    rule(inSet([iif, payload('ip6 saddr')], ENDPOINT_SETS.addresses[6]), accept),
     rule(is(payload('ip6 saddr'), linkLocal()), accept),
     rule(
       is(payload('ip6 saddr'), unwrap(parseIp('::'))),
       is(payload('icmpv6 type'), { anyOf: FROM_UNSPECIFIED }),
       accept,
     ),
-    rule(notInSet([iif, payload('ip saddr')], ENDPOINT_SETS.addresses[4]), countedBy(BASE_COUNTERS.spoofed), drop),
-    rule(notInSet([iif, payload('ip6 saddr')], ENDPOINT_SETS.addresses[6]), countedBy(BASE_COUNTERS.spoofed), drop),
+    rule(countedBy(BASE_COUNTERS.spoofed), drop),
   ];
 }
 
@@ -86,14 +87,14 @@ function linkLocal(): ScalarRange {
   return { from: ipFromBigInt(first, 6), to: ipFromBigInt(last, 6) };
 }
 
-// Replies and errors belong to a flow that was allowed. The original direction passes unjudged only while the flow
-// carries the present generation.
+// Both directions of a flow that carries the present generation pass at the first rule, the commonest case by far. Replies
+// and errors belong to a flow that was allowed; the original direction passes unjudged only with that generation.
 function fastPath(generation: Generation): readonly Rule[] {
   const established = is({ kind: 'ct', key: 'state' }, 'established');
   return [
-    rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
+    rule(is({ kind: 'ct-mark', mask: GENERATION_MASK }, generationMark(generation)), established, accept),
     rule(established, is({ kind: 'ct', key: 'direction' }, 'reply'), accept),
-    rule(established, is({ kind: 'ct-mark', mask: GENERATION_MASK }, generationMark(generation)), accept),
+    rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
   ];
 }
 
@@ -114,13 +115,13 @@ function dispatch(side: Operand, direction: Direction): readonly Rule[] {
   ];
 }
 
-// Reached only by what both directions let through.
+// Reached only by what both directions let through. The mark comes first: it ends the rule for all but new flows.
 function stamp(side: Operand, generation: Generation): Rule {
   const value = generationMark(generation);
   return rule(
+    isNot({ kind: 'ct-mark', mask: GENERATION_MASK }, value),
     is(side, PODS),
     is({ kind: 'ct', key: 'direction' }, 'original'),
-    isNot({ kind: 'ct-mark', mask: GENERATION_MASK }, value),
     { kind: 'set-ct-mark', mask: GENERATION_MASK, value },
   );
 }
