@@ -56,6 +56,8 @@ test('revoked flows stop in every direction, and what stays allowed loses nothin
   await node.create(isolate('isolate-db', { app: 'db' }));
   for (const end of doomed) await end.stops();
   tell(t, 'UDP replies, TCP echo, TCP replies', revokedAt, doomed);
+  const { flows } = (await node.status()) as { flows: { last: unknown; revoked: number } };
+  t.diagnostic(`last judgement: ${JSON.stringify(flows.last)}, ${flows.revoked} flows revoked`);
   assert.deepEqual(await tracked(node, db.ip), [], 'nothing is left of the revoked flows');
   for (const end of kept) await end.flows();
   assert.deepEqual(

@@ -1,0 +1,63 @@
+// A sweep over flows that the conntrack program wrote.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { openConntrack } from '../../lib/linux/conntrack.ts';
+import type { Flow } from '../../lib/linux/conntrack-codec.ts';
+import { inNetns } from '../../lib/linux/netns.ts';
+import { testNetns } from '../../test/support/netns.ts';
+import type { Generation } from '../render/policy/generation.ts';
+import { MAX_LAG } from '../revoke-generation.ts';
+import type { FlowJudgement } from '../revoke-judge.ts';
+import { beginFlowSweep, generationsInUse } from './conntrack.ts';
+
+async function setUp(t: TestContext, flows: readonly { readonly port: number; readonly mark: number }[]) {
+  const netns = await testNetns(t);
+  await netns.exec('nft', 'add table inet t; add chain inet t c { type filter hook input priority 0; ct state new; }');
+  for (const { port, mark } of flows) {
+    const words = `-I -t 600 -p udp -s 10.244.1.1 -d 10.244.1.2 --sport 9 --dport ${port} -m ${mark}`;
+    await netns.exec('conntrack', ...words.split(' '));
+  }
+  const conntrack = inNetns(netns.path, openConntrack);
+  t.after(conntrack.close);
+  const left = async (): Promise<readonly string[]> =>
+    (await netns.exec('conntrack', '-L'))
+      .split('\n')
+      .flatMap((line) => /dport=(\d+) .* mark=(\d+)/.exec(line)?.slice(1, 3).join(' ') ?? [])
+      .sort();
+  return { conntrack, left };
+}
+
+const byPort = ({ original }: Flow): FlowJudgement =>
+  original.ports?.dst === 1 ? 'denied' : original.ports?.dst === 2 ? 'orphaned' : 'allowed';
+
+test('a sweep deletes what is denied or orphaned, and nothing else', async (t) => {
+  const { conntrack, left } = await setUp(
+    t,
+    [1, 2, 3, 4].map((port) => ({ port, mark: port })),
+  );
+  const options = { conntrack, judge: () => byPort, generation: () => 1 as Generation, sliceMs: 1000 };
+  assert.deepEqual(beginFlowSweep(options).slice(), { seen: 4, denied: 1, orphaned: 1 });
+  assert.deepEqual(await left(), ['3 3', '4 4']);
+});
+
+test('a sweep takes the mark of what is far behind, before its number comes around', async (t) => {
+  const current = 100;
+  const { conntrack, left } = await setUp(t, [
+    { port: 5, mark: current * 0x10000 + 1 },
+    { port: 6, mark: (current - 1) * 0x10000 + 2 },
+    { port: 7, mark: (0xffff + current - MAX_LAG - 1) * 0x10000 + 3 },
+    { port: 8, mark: 4 },
+  ]);
+  assert.deepEqual(
+    [...generationsInUse(conntrack)].sort((a, b) => a - b),
+    [0, 99, 100, 0xffff + current - MAX_LAG - 1],
+  );
+  const sweep = beginFlowSweep({
+    conntrack,
+    judge: () => byPort,
+    generation: () => current as Generation,
+    sliceMs: 1000,
+  });
+  assert.ok(sweep.slice());
+  assert.deepEqual(await left(), [`5 ${current * 0x10000 + 1}`, `6 ${(current - 1) * 0x10000 + 2}`, '7 3', '8 4']);
+});

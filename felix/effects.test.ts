@@ -1,0 +1,111 @@
+// Batches that the kernel refuses, in a namespace of the test's own: the rules before them stand, one replacement is
+// tried, and then it is said what is not there, until it is.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { parseResource } from '../datastore/resources/parse.ts';
+import { openConntrack } from '../lib/linux/conntrack.ts';
+import { inNetns } from '../lib/linux/netns.ts';
+import { openRtnl } from '../lib/linux/rtnl.ts';
+import { createLog } from '../lib/log.ts';
+import { openNftables } from '../lib/nftables/nfnetlink.ts';
+import { unwrap } from '../lib/result.ts';
+import { waitFor } from '../lib/wait-for.ts';
+import { type TestNetns, testNetns } from '../test/support/netns.ts';
+import { createNftDriver } from './driver/nftables.ts';
+import { createRouteDriver } from './driver/routes.ts';
+import { createEffects, type Effects } from './effects.ts';
+import { createEndpointWaiters } from './endpoint-waiters.ts';
+import { createModel, type Model } from './model/model.ts';
+import { FIRST_GENERATION } from './render/policy/generation.ts';
+import { POLICY_TABLE } from './render/policy/names.ts';
+import { createRevoker } from './revoker.ts';
+
+type Node = { readonly netns: TestNetns; readonly model: Model; readonly effects: Effects; readonly pass: () => void };
+
+async function node(t: TestContext, tableOwner: 'auto' | 'off'): Promise<Node> {
+  const netns = await testNetns(t);
+  const sockets = inNetns(netns.path, () => ({ nft: openNftables(), rtnl: openRtnl(), conntrack: openConntrack() }));
+  const log = createLog('test');
+  log.level = 'silent';
+  const model = createModel({ node: 'node1', generation: FIRST_GENERATION });
+  const revoker = createRevoker({
+    conntrack: sockets.conntrack,
+    world: () => ({ objects: model.nftObjects(), endpoints: [], blocks: [], localAddresses: new Set() }),
+    generation: model.generation,
+    log,
+  });
+  const effects = createEffects({
+    model,
+    nft: createNftDriver(sockets.nft, POLICY_TABLE, tableOwner),
+    routes: createRouteDriver(sockets.rtnl),
+    waiters: createEndpointWaiters(() => ''),
+    revoker,
+    log,
+  });
+  t.after(async () => {
+    effects.close();
+    await revoker.close();
+    for (const socket of Object.values(sockets)) socket.close();
+  });
+  model.accept({ kind: 'in-sync', version: '1' });
+  const pass = (): void => inNetns(netns.path, effects.pass);
+  pass();
+  assert.equal(effects.ready(), true);
+  return { netns, model, effects, pass };
+}
+
+const listing = ({ netns }: Node): Promise<string> => netns.exec('nft', 'list', 'table', 'inet', 'margay');
+
+/** An endpoint whose pod nobody knows, without addresses: it brings elements of the dispatch, and chains. */
+function attach({ model }: Node): void {
+  const attachment = { handle: 'h', namespace: 'shop', pod: 'web', hostIfName: 'mgy1', ips: [] };
+  model.accept({ kind: 'attached', attachment: attachment as never });
+}
+
+test('after a batch that is refused the whole table is replaced, at once', async (t) => {
+  const made = await node(t, 'off');
+  const generation = made.model.generation();
+  const deed = 'flush chain inet margay in_egress; flush chain inet margay fwd_egress; delete map inet margay ep_eg';
+  await made.netns.exec('nft', deed);
+  attach(made);
+  made.pass();
+  assert.deepEqual(made.effects.failures(), []);
+  assert.equal(made.effects.ready(), true);
+  assert.match(await listing(made), /map ep_eg \{[^}]*"mgy1" : goto/);
+  assert.notEqual(made.model.generation(), generation, 'what was marked meanwhile is judged again');
+});
+
+test('while nothing can be written, the old rules stand, and it is said which object is refused', async (t) => {
+  const made = await node(t, 'off');
+  await made.netns.exec('nft', 'delete', 'table', 'inet', 'margay');
+  const usurper = made.netns.spawn('nft', ['-i'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  usurper.stdin?.write('add table inet margay { flags owner; }\n');
+  await waitFor('the table to be taken', () =>
+    listing(made).then(
+      (text) => text.includes('owner'),
+      () => false,
+    ),
+  );
+  attach(made);
+  made.pass();
+  assert.equal(made.effects.ready(), false);
+  assert.match(made.effects.failures().join(), /Cannot add table "margay": .*\(EPERM\)/);
+  assert.doesNotMatch(await listing(made), /chain/);
+  usurper.stdin?.end();
+  await waitFor('the agent to try again', made.effects.ready, { timeoutMs: 20_000 });
+  assert.deepEqual(made.effects.failures(), []);
+  assert.match(await listing(made), /map ep_eg \{[^}]*"mgy1" : goto/);
+});
+
+test('what changes nothing writes nothing', async (t) => {
+  const made = await node(t, 'auto');
+  const before = await listing(made);
+  const raw = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
+  made.model.accept({
+    kind: 'resource',
+    version: '2',
+    change: { key: 'Namespace/shop' as never, value: unwrap(parseResource(raw)) },
+  });
+  made.pass();
+  assert.equal(await listing(made), before);
+});
