@@ -154,11 +154,11 @@ test('verdict knows ICMP, families, addresses of pods, nodes and tunnels', () =>
 });
 
 test('matrix prints a table for each port, called as the port was asked for', () => {
-  const { stdout, status } = policy('matrix -f - --port http --port 8080/tcp --port icmp --json');
+  const { stdout, status } = policy('matrix -f - --port http --port http/udp --port 8080/tcp --port icmp --json');
   assert.equal(status, 0);
   assert.deepEqual(json(stdout), {
     order: ['shop/db', 'shop/web'],
-    tables: { 'http/tcp': ['#.', 'P#'], '8080/tcp': ['#.', '.#'], icmp: ['#X', '.#'] },
+    tables: { http: ['#.', 'P#'], 'http/udp': ['#P', 'P#'], '8080/tcp': ['#.', '.#'], icmp: ['#X', '.#'] },
   });
   assert.match(
     policy('matrix -f - --port 81/tcp').stdout,

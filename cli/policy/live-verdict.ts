@@ -1,7 +1,7 @@
 // A verdict from running agents: each is asked over its control socket, and says what it decides about.
 import { request } from 'node:http';
 import { z } from 'zod';
-import type { VerdictQuery, VerdictWords } from '../../felix/explain/verdict-query.ts';
+import type { VerdictWords } from '../../felix/explain/verdict-query.ts';
 import { nodeFiles } from '../../lab/paths.ts';
 import { requireLab } from '../../lab/state.ts';
 import { requireRoot } from '../lab/options.ts';
@@ -11,7 +11,7 @@ import type { ShownDirection, ShownVerdict } from './print-verdict.ts';
 export type LiveSource = { readonly lab: string } | { readonly agent: string };
 
 /** @throws Error when nobody answers, or when all that answer refuse the question */
-export async function liveVerdict(words: VerdictWords, query: VerdictQuery, source: LiveSource): Promise<ShownVerdict> {
+export async function liveVerdict(words: VerdictWords, source: LiveSource): Promise<ShownVerdict> {
   const sockets = socketsOf(source);
   const answers = await Promise.allSettled(sockets.map((socket) => ask(socket, words)));
   const verdicts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
@@ -20,13 +20,13 @@ export async function liveVerdict(words: VerdictWords, query: VerdictQuery, sour
     const refusal = answers.find((answer) => answer.status === 'rejected')?.reason;
     throw refusal instanceof Error ? refusal : new Error('Cannot ask an agent: the lab has no nodes');
   }
-  const { from, to, port } = first;
+  const { from, to, protocol, port } = first;
   const egress = directionOf(verdicts, 'egress');
   const ingress = directionOf(verdicts, 'ingress');
   return {
     from,
     to,
-    protocol: query.port.protocol,
+    ...(protocol !== undefined && { protocol }),
     ...(port !== undefined && { port }),
     verdict: together(egress, ingress),
     ...(egress !== undefined && { egress }),
@@ -74,6 +74,7 @@ const answerSchema = z.object({
   node: z.string(),
   from: endSchema,
   to: endSchema,
+  protocol: z.enum(['tcp', 'udp', 'sctp', 'icmp']).exactOptional(),
   port: z.int().exactOptional(),
   egress: directionSchema.exactOptional(),
   ingress: directionSchema.exactOptional(),

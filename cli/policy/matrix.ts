@@ -18,7 +18,7 @@ export function registerPolicyMatrix(policy: Command): void {
     .command('matrix')
     .description('print who reaches whom, for each port')
     .addOption(
-      new Option('--port <port>', 'PORT/PROTOCOL with a number or the name of a port, or icmp; may be repeated')
+      new Option('--port <port>', '80/tcp, the name of a port, name/protocol, or icmp; may be repeated')
         .argParser(parsePort)
         .makeOptionMandatory(),
     )
@@ -40,11 +40,9 @@ function run(options: Options): void {
   if (disagreements.length > 0) process.exitCode = 2;
 }
 
-/** The table of a port is called as the port was written; without a protocol, TCP is added. */
+/** The table of a port is called as the port was written. */
 function parsePort(text: string, earlier: readonly MatrixPort[] = []): readonly MatrixPort[] {
-  const port = orThrow(parsePortSpec)(text);
-  const name = text.includes('/') || port.protocol === 'icmp' ? text : `${text}/${port.protocol}`;
-  return [...earlier, { text: name, port }];
+  return [...earlier, { text, port: orThrow(parsePortSpec)(text) }];
 }
 
 const LEGEND = 'rows are sources, columns destinations: . allowed, X denied, # the pod itself, P no port of that name';

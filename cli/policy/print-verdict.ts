@@ -25,7 +25,7 @@ type Shown<T> = { readonly [K in keyof T]: string };
 
 export function printVerdict(shown: ShownVerdict): string {
   const { from, to, protocol, port, verdict } = shown;
-  const what = port === undefined ? protocol : `${protocol} ${port}`;
+  const what = port === undefined ? (protocol ?? 'no port of that name') : `${protocol} ${port}`;
   return [
     `${verdict}: ${describeEnd(from)} to ${describeEnd(to)}, ${what}`,
     ...directionLines('egress', shown.egress),

@@ -46,7 +46,7 @@ async function run(options: Options): Promise<void> {
   const query = unwrap(parseVerdictQuery(words));
   const shown: ShownVerdict =
     filename === undefined
-      ? await liveVerdict(words, query, lab === undefined ? { agent: agent ?? '' } : { lab })
+      ? await liveVerdict(words, lab === undefined ? { agent: agent ?? '' } : { lab })
       : offline({ ...options, filename }, query);
   if (json === true) printJson(shown);
   else console.log(printVerdict(shown));

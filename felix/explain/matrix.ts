@@ -1,10 +1,9 @@
 // Who reaches whom: every pair of pods for each port, by the rules, and checked against the oracle.
-
-import type { Family } from '../../lib/ip.ts';
-import { ipFamily } from '../../lib/ip.ts';
-import { declaredPort, type Place } from '../../policy/explain/places.ts';
+import { type Family, ipFamily } from '../../lib/ip.ts';
+import type { Place } from '../../policy/explain/places.ts';
 import { verdict, type World } from '../../policy/oracle.ts';
-import { type PodFacts, type PodKey, podKey } from '../../policy/world.ts';
+import { type PodKey, podKey } from '../../policy/world.ts';
+import { targetPort } from './target-port.ts';
 import type { PortSpec } from './verdict-query.ts';
 import type { Explainer } from './verdict-report.ts';
 
@@ -56,16 +55,15 @@ type Table = {
 function cell(table: Table, from: PodKey, to: PodKey): '.' | 'X' | 'P' {
   const { explainer, port, family, text, disagreements } = table;
   const { places, judge } = explainer;
-  const number = portOf(port, places.pod(to));
-  if (number === 'none') return 'P';
+  const target = targetPort(port, places.pod(to));
+  if (target === undefined) return 'P';
   const ends = places.resolve({ pod: from }, { pod: to }, family);
   if (ends === undefined) return 'X';
-  const common = { protocol: port.protocol, ...(number !== undefined && { port: number }) };
-  const allowed = judge.allows({ ...ends, ...common });
+  const allowed = judge.allows({ ...ends, ...target });
   const opinion = verdict(table.around(ends), {
     from: { pod: from },
     to: { pod: to },
-    ...common,
+    ...target,
     family: ipFamily(ends.from.ip),
   });
   if (opinion.allowed !== allowed) {
@@ -104,9 +102,4 @@ function groupBy<T, K>(items: readonly T[], keysOf: (item: T) => readonly K[]): 
     }
   }
   return groups;
-}
-
-function portOf(port: PortSpec, pod: PodFacts | undefined): number | undefined | 'none' {
-  if (port.protocol === 'icmp') return undefined;
-  return 'number' in port ? port.number : (declaredPort(pod, port.name, port.protocol) ?? 'none');
 }

@@ -6,10 +6,12 @@ import type { Protocol } from '../../policy/ir.ts';
 import type { PacketEnd } from '../../policy/oracle.ts';
 import { podKey } from '../../policy/world.ts';
 
-/** `number` 1 to 65535, or the `name` that the destination declares. ICMP has neither. */
+/**
+ * `number` 1 to 65535, or the `name` that the destination declares, without `protocol` with any. ICMP has neither.
+ */
 export type PortSpec =
   | { readonly protocol: Protocol; readonly number: number }
-  | { readonly protocol: Protocol; readonly name: string }
+  | { readonly protocol?: Protocol; readonly name: string }
   | { readonly protocol: 'icmp' };
 
 /** Absent `family`: IPv4 where both ends have it, else IPv6. */
@@ -44,11 +46,11 @@ export function parseVerdictQuery({ from, to, port, protocol, family }: VerdictW
   return ok(family === undefined ? common : { ...common, family: family === '4' ? 4 : 6 });
 }
 
-/** `80/tcp`, `http/udp`, `icmp`; without a protocol it is TCP. */
+/** `80/tcp`, `http/udp`, `icmp`; without a protocol a number is of TCP, and a name of any. */
 export function parsePortSpec(text: string): Result<PortSpec> {
   if (text.toLowerCase() === 'icmp') return ok({ protocol: 'icmp' });
-  const [port = '', protocolText = 'tcp', ...more] = text.split('/');
-  const protocol = parseProtocol(protocolText);
+  const [port = '', protocolText, ...more] = text.split('/');
+  const protocol = parseProtocol(protocolText ?? 'tcp');
   if (!protocol.ok || protocol.value === 'icmp' || more.length > 0) {
     return err(`Cannot parse port "${text}": malformed, expected PORT/PROTOCOL such as 80/tcp or http/tcp, or icmp`);
   }
@@ -57,7 +59,9 @@ export function parsePortSpec(text: string): Result<PortSpec> {
     if (number >= 1 && number <= 65535) return ok({ protocol: protocol.value, number });
     return err(`Cannot parse port "${text}": ${port} is out of range, expected 1 to 65535`);
   }
-  if (/^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(port)) return ok({ protocol: protocol.value, name: port });
+  if (/^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(port)) {
+    return ok(protocolText === undefined ? { name: port } : { protocol: protocol.value, name: port });
+  }
   return err(`Cannot parse port "${text}": malformed, expected a number from 1 to 65535 or the name of a port`);
 }
 
@@ -88,7 +92,7 @@ function parsePortWords(port: string | undefined, protocolText: string | undefin
     return err(`Cannot judge a connection: "port" is missing, expected a number, the name of a port, or protocol icmp`);
   }
   const spec = parsePortSpec(port.includes('/') || protocol === undefined ? port : `${port}/${protocol.value}`);
-  if (spec.ok && protocol !== undefined && spec.value.protocol !== protocol.value) {
+  if (spec.ok && protocol !== undefined && 'protocol' in spec.value && spec.value.protocol !== protocol.value) {
     return err(`Cannot judge port "${port}": protocol is ${protocol.value}, expected the same one in both`);
   }
   return spec;

@@ -6,24 +6,25 @@ import { hostIfName, type IfName } from '../../lib/linux/if-name.ts';
 import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { err, ok, type Result } from '../../lib/result.ts';
 import { convertWorld } from '../../policy/convert/world.ts';
-import { createPlaces, declaredPort, type Place, type Places } from '../../policy/explain/places.ts';
+import { createPlaces, type Place, type Places } from '../../policy/explain/places.ts';
 import type { Policy, PolicyKey, Protocol } from '../../policy/ir.ts';
 import { type PacketEnd, verdict, type World } from '../../policy/oracle.ts';
 import { type DirectionReport, directionReport, plainReport } from './direction-report.ts';
 import { createJudge, type Flow, type Judge } from './judge.ts';
 import { policiesOf } from './policies-of.ts';
+import { targetPort } from './target-port.ts';
 import type { VerdictQuery } from './verdict-query.ts';
 
 export type EndReport = { readonly pod?: string; readonly ip?: Ip; readonly interface?: IfName };
 
 /**
- * `port` is the number that a name stands for; absent with ICMP, or when there is none of the name. `disagreement`
- * names the directions in which oracle and rules differ: a defect of this program.
+ * `protocol` and `port` are what a name stands for; absent when the destination has none of the name, `port` also with
+ * ICMP. `disagreement` names the directions in which oracle and rules differ: a defect of this program.
  */
 export type VerdictReport = {
   readonly from: EndReport;
   readonly to: EndReport;
-  readonly protocol: Protocol | 'icmp';
+  readonly protocol?: Protocol | 'icmp';
   readonly port?: number;
   readonly verdict: 'allow' | 'deny';
   readonly egress: DirectionReport;
@@ -54,11 +55,10 @@ export function createExplainer(resources: readonly Resource[], objects: Readonl
     }
     const ends = places.resolve(query.from, query.to, query.family);
     if (ends === undefined) return ok(undecided(query, 'no-address'));
-    const port = portNumber(query, ends.to);
-    if (port === 'none') return ok(undecided(query, 'no-such-port', ends));
-    const { protocol } = query.port;
-    const flow: Flow = { ...ends, protocol, ...(port !== undefined && { port }) };
-    const opinion = verdict(world, { ...packetOf(query), family: ipFamily(ends.from.ip) });
+    const target = targetPort(query.port, ends.to.pod);
+    if (target === undefined) return ok(undecided(query, 'no-such-port', ends));
+    const flow: Flow = { ...ends, ...target };
+    const opinion = verdict(world, { from: query.from, to: query.to, ...target, family: ipFamily(ends.from.ip) });
     const [egress, ingress] = (['egress', 'ingress'] as const).map((direction) =>
       directionReport({ finding: judge.find(direction, flow), opinion: opinion[direction].kind, policies }),
     );
@@ -67,8 +67,7 @@ export function createExplainer(resources: readonly Resource[], objects: Readonl
     return ok({
       from: endReport(query.from, ends.from),
       to: endReport(query.to, ends.to),
-      protocol,
-      ...(port !== undefined && { port }),
+      ...target,
       verdict: egress.verdict === 'allow' && ingress.verdict === 'allow' ? 'allow' : 'deny',
       egress,
       ingress,
@@ -76,17 +75,6 @@ export function createExplainer(resources: readonly Resource[], objects: Readonl
     });
   };
   return { world, places, judge, policies, report };
-}
-
-function portNumber({ port }: VerdictQuery, to: Place): number | undefined | 'none' {
-  if (port.protocol === 'icmp') return undefined;
-  return 'number' in port ? port.number : (declaredPort(to.pod, port.name, port.protocol) ?? 'none');
-}
-
-function packetOf({ from, to, port }: VerdictQuery) {
-  const common = { from, to, protocol: port.protocol };
-  if (port.protocol === 'icmp') return common;
-  return 'number' in port ? { ...common, port: port.number } : { ...common, portName: port.name };
 }
 
 function undecided(
@@ -97,7 +85,7 @@ function undecided(
   return {
     from: endReport(query.from, ends?.from),
     to: endReport(query.to, ends?.to),
-    protocol: query.port.protocol,
+    ...(query.port.protocol !== undefined && { protocol: query.port.protocol }),
     verdict: 'deny',
     egress: plainReport(kind),
     ingress: plainReport(kind),

@@ -68,7 +68,8 @@ test('isOwnNode() knows addresses of nodes and of pods in their network', () => 
 });
 
 test('declaredPort() looks at name and protocol', () => {
-  assert.equal(declaredPort(web, 'http', 'tcp'), 8080);
+  assert.equal(declaredPort(web, 'http', 'tcp')?.port, 8080);
+  assert.equal(declaredPort(web, 'http', undefined)?.port, 8080);
   assert.equal(declaredPort(web, 'http', 'udp'), undefined);
   assert.equal(declaredPort(undefined, 'http', 'tcp'), undefined);
 });

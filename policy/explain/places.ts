@@ -3,7 +3,7 @@
 import { type Family, type Ip, ipFamily } from '../../lib/ip.ts';
 import type { Protocol } from '../ir.ts';
 import type { PacketEnd, World } from '../oracle.ts';
-import { ownsAddresses, type PodFacts, type PodKey, podKey } from '../world.ts';
+import { type NamedPort, ownsAddresses, type PodFacts, type PodKey, podKey } from '../world.ts';
 
 /** An address, and the pod that it stands for; absent: a node, a pod in its node's network, or somebody outside. */
 export type Place = { readonly ip: Ip; readonly pod: PodFacts | undefined };
@@ -60,6 +60,10 @@ export function createPlaces(world: Pick<World, 'pods' | 'nodes'>): Places {
   };
 }
 
-/** The number that a pod declares for a port name and protocol; the first if it declares several. */
-export const declaredPort = (pod: PodFacts | undefined, name: string, protocol: Protocol): number | undefined =>
-  pod?.ports.find((own) => own.name === name && own.protocol === protocol)?.port;
+/** The port that a pod declares under a name, with any protocol or the given one; the first if it declares several. */
+export const declaredPort = (
+  pod: PodFacts | undefined,
+  name: string,
+  protocol: Protocol | undefined,
+): NamedPort | undefined =>
+  pod?.ports.find((own) => own.name === name && (protocol === undefined || own.protocol === protocol));
