@@ -1,5 +1,5 @@
-// What to send in a random world: between all pods, and between them and addresses outside, as far as the kernel can
-// say something about it.
+// What to send in a random world: between all pods, from a pod to itself by way of the node, and between pods and
+// addresses outside, as far as the kernel can say something about it.
 import type { Family, Ip } from '../../lib/ip.ts';
 import { ipFamily, parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
@@ -20,13 +20,17 @@ const OUTSIDE = ['203.0.113.9', '10.245.0.1', '198.51.100.1', '2001:db8::1', '20
 /** All cells of the service and family. */
 export function randomCells(world: World, service: Service, family: Family): readonly RandomCell[] {
   const ends = [...podEnds(world, family), ...outsideEnds(family)];
+  const known = new Set<string>(world.pods.map(({ namespace, name }) => podKey(namespace, name)));
+  // Policy does not look at what goes from outside to outside; and an unknown pod has no Service that leads to itself.
+  const meet = (from: End, to: End): boolean =>
+    to.mayReceive && (from === to ? known.has(to.name) : !(from.name === 'outside' && to.name === 'outside'));
   return ends.flatMap((from) =>
     ends
-      .filter((to) => to !== from && to.mayReceive && !(from.name === 'outside' && to.name === 'outside'))
+      .filter((to) => meet(from, to))
       .map((to): RandomCell => {
         const { protocol, port } = service;
         return {
-          packet: { from: from.end, to: to.end, family, ...service },
+          packet: { from: from.end, to: to.end, family, ...service, ...(from === to && { hairpin: true }) },
           shot: { from: from.name, to: to.name, saddr: from.ip, daddr: to.ip, protocol, dport: port ?? 0 },
         };
       }),
