@@ -21,10 +21,8 @@ export function judgeClusterTier(
     .filter(({ spec }) => spec.tier === tier && isSubject(world, spec.subject, subject))
     .sort((a, b) => a.spec.priority - b.spec.priority || (a.metadata.name < b.metadata.name ? -1 : 1));
   for (const { metadata, spec } of policies) {
-    // Of ingress the destination is the subject.
-    const target = { facts, among: (pod: PodFacts) => which === 'egress' || isSubject(world, spec.subject, pod) };
     for (const [index, rule] of rulesOf(spec, which).entries()) {
-      const outcome = ruleOutcome(world, { which, rule, ...target });
+      const outcome = ruleOutcome(world, { which, rule, subject: spec.subject, facts });
       if (outcome === 'no match') continue;
       if (outcome === 'Pass') return undefined;
       const ref = { policy: policyKey('ClusterNetworkPolicy', undefined, metadata.name), direction: which, index };
@@ -70,13 +68,23 @@ type Target = Parameters<typeof isNamedPort>[2];
 
 function ruleOutcome(
   world: World,
-  { which, rule, ...target }: Target & { readonly which: Direction; readonly rule: PlainRule },
+  {
+    which,
+    rule,
+    subject,
+    facts,
+  }: { readonly which: Direction; readonly rule: PlainRule; readonly subject: Spec['subject']; readonly facts: Facts },
 ): PlainRule['action'] | 'no match' {
   const { action, peers, protocols = [] } = rule;
   const unknown = !peers.every((peer) => isKnownPeer(peer, which)) || !protocols.every(isKnownProtocol);
   if (unknown) return action === 'Accept' ? 'no match' : 'Deny';
-  if (protocols.length > 0 && !protocols.some((one) => inProtocol(world, one, target))) return 'no match';
-  return peers.some((peer) => inPeer(world, peer, target.facts, which)) ? action : 'no match';
+  const fits = (peer: ClusterNetworkPolicyEgressPeer): boolean => {
+    if (!inPeer(world, peer, facts, which)) return false;
+    // A port's name is what the destination calls it: of ingress the subject, of egress the peer.
+    const among = (pod: PodFacts): boolean => isSubject(world, which === 'ingress' ? subject : peer, pod);
+    return protocols.length === 0 || protocols.some((one) => inProtocol(world, one, { facts, among }));
+  };
+  return peers.some(fits) ? action : 'no match';
 }
 
 function isKnownPeer({ namespaces, pods, nodes, networks }: ClusterNetworkPolicyEgressPeer, which: Direction): boolean {

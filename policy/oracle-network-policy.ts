@@ -20,13 +20,16 @@ export function judgeNetworkPolicies(
   );
   if (isolating.length === 0) return undefined;
   if (facts.hairpin) return { kind: 'allow', by: { kind: 'loopback' } };
-  const remote = remoteOf(facts, which);
   for (const policy of isolating) {
-    // Of ingress the destination is the subject.
-    const target = { facts, among: (pod: PodFacts) => which === 'egress' || isSubject(policy, pod) };
     for (const [index, { peers, ports }] of rulesOf(policy, which).entries()) {
-      const peerHolds = peers.length === 0 || peers.some((peer) => inPeer(world, policy, peer, remote));
-      if (!peerHolds || !(ports.length === 0 || ports.some((port) => inPort(world, port, target)))) continue;
+      const fits = (peer: NetworkPolicyPeer | undefined): boolean => {
+        if (peer !== undefined && !inPeer(world, policy, peer, remoteOf(facts, which))) return false;
+        // A port's name is what the destination calls it: of ingress the subject, of egress the peer.
+        const among = (pod: PodFacts): boolean =>
+          which === 'ingress' ? isSubject(policy, pod) : peer === undefined || isPeer(world, policy, peer, pod);
+        return ports.length === 0 || ports.some((port) => inPort(world, port, { facts, among }));
+      };
+      if (!(peers.length === 0 ? fits(undefined) : peers.some(fits))) continue;
       return { kind: 'allow', by: { kind: 'rule', rule: { policy: keyOf(policy), direction: which, index } } };
     }
   }
@@ -59,12 +62,17 @@ function inPeer(world: World, policy: NetworkPolicy, peer: NetworkPolicyPeer, re
     if (namespaceSelector !== undefined || podSelector !== undefined) return false;
     return cidrContains(ipBlock.cidr, remote) && !(ipBlock.except ?? []).some((hole) => cidrContains(hole, remote));
   }
+  return podsAt(world, remote).some((pod) => isPeer(world, policy, peer, pod));
+}
+
+// To an ipBlock all pods are alike.
+function isPeer(world: World, policy: NetworkPolicy, peer: NetworkPolicyPeer, pod: PodFacts): boolean {
+  const { ipBlock, namespaceSelector, podSelector } = peer;
+  if (ipBlock !== undefined) return true;
   if (namespaceSelector === undefined && podSelector === undefined) return false;
-  return podsAt(world, remote).some((pod) => {
-    if (podSelector !== undefined && !selects(podSelector, pod.labels)) return false;
-    if (namespaceSelector === undefined) return pod.namespace === policy.metadata.namespace;
-    return selectsNamespace(world, namespaceSelector, pod.namespace);
-  });
+  if (podSelector !== undefined && !selects(podSelector, pod.labels)) return false;
+  if (namespaceSelector === undefined) return pod.namespace === policy.metadata.namespace;
+  return selectsNamespace(world, namespaceSelector, pod.namespace);
 }
 
 function inPort(world: World, { protocol = 'TCP', port, endPort }: NetworkPolicyPort, target: Target): boolean {
