@@ -6,7 +6,6 @@ import { policiesOf } from '../../felix/explain/policies-of.ts';
 import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
 import { printRuleset } from '../../lib/nftables/print.ts';
 import { policyProblems } from '../../policy/ir.ts';
-import { printJson } from '../lab/options.ts';
 import { type ObjectOptions, readObjects, reportObjects, withObjects } from './objects.ts';
 
 type Options = ObjectOptions & { readonly node?: string; readonly json?: true };
@@ -33,13 +32,14 @@ function run(options: Options): void {
     process.stdout.write(ruleset);
     return;
   }
-  printJson({
+  const document = {
     ...(node !== undefined && { node }),
     ruleset,
     interfaces: Object.fromEntries(compiled.endpoints.map((each) => [`${each.namespace}/${each.pod}`, each.interface])),
     endpoints: compiled.endpoints,
     problems: [...objects.failures, ...objects.warnings, ...misunderstood(objects.resources)],
-  });
+  };
+  console.log(JSON.stringify(document, undefined, 2));
 }
 
 // Loads into a namespace with or without the table, as one step. The flags that bind a table to its owner are left out:

@@ -4,7 +4,7 @@ import { compileWorld } from '../../felix/explain/compile-world.ts';
 import { connectivityMatrix, type Matrix, type MatrixPort } from '../../felix/explain/matrix.ts';
 import { parsePortSpec } from '../../felix/explain/verdict-query.ts';
 import { createExplainer } from '../../felix/explain/verdict-report.ts';
-import { orThrow } from '../lab/options.ts';
+import { unwrap } from '../../lib/result.ts';
 import { type ObjectOptions, readObjects, reportObjects, withObjects } from './objects.ts';
 
 type Options = ObjectOptions & {
@@ -42,7 +42,7 @@ function run(options: Options): void {
 
 /** The table of a port is called as the port was written. */
 function parsePort(text: string, earlier: readonly MatrixPort[] = []): readonly MatrixPort[] {
-  return [...earlier, { text, port: orThrow(parsePortSpec)(text) }];
+  return [...earlier, { text, port: unwrap(parsePortSpec(text)) }];
 }
 
 const LEGEND = 'rows are sources, columns destinations: . allowed, X denied, # the pod itself, P no port of that name';

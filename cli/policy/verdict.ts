@@ -1,11 +1,10 @@
 // `margay policy verdict`: whether a connection may be made, what decides, and the way through the rules.
 import { type Command, Option } from 'commander';
 import { compileWorld } from '../../felix/explain/compile-world.ts';
-import { parseVerdictQuery } from '../../felix/explain/verdict-query.ts';
+import { parseVerdictQuery, type VerdictWords } from '../../felix/explain/verdict-query.ts';
 import { createExplainer } from '../../felix/explain/verdict-report.ts';
 import { unwrap } from '../../lib/result.ts';
-import { printJson } from '../lab/options.ts';
-import { liveVerdict } from './live-verdict.ts';
+import type { LiveSource } from './live-verdict.ts';
 import { type ObjectOptions, readObjects, reportObjects, withObjects } from './objects.ts';
 import { printVerdict, type ShownVerdict } from './print-verdict.ts';
 
@@ -46,14 +45,20 @@ async function run(options: Options): Promise<void> {
   const query = unwrap(parseVerdictQuery(words));
   const shown: ShownVerdict =
     filename === undefined
-      ? await liveVerdict(words, lab === undefined ? { agent: agent ?? '' } : { lab })
+      ? await live(words, lab === undefined ? { agent: agent ?? '' } : { lab })
       : offline({ ...options, filename }, query);
-  if (json === true) printJson(shown);
+  if (json === true) console.log(JSON.stringify(shown, undefined, 2));
   else console.log(printVerdict(shown));
   for (const direction of shown.disagreement) {
     console.error(`margay: defect: rules and oracle differ in direction ${direction}: ${disputed(shown, direction)}`);
     process.exitCode = 2;
   }
+}
+
+// Loaded when it is needed: the lab is much to load.
+async function live(words: VerdictWords, source: LiveSource): Promise<ShownVerdict> {
+  const { liveVerdict } = await import('./live-verdict.ts');
+  return liveVerdict(words, source);
 }
 
 function offline(options: ObjectOptions, query: Parameters<ReturnType<typeof createExplainer>['report']>[0]) {
