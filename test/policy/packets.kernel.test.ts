@@ -2,6 +2,7 @@
 // conntrack, which makes a running ping the live connection that a policy change must cut or spare.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { LogDenied } from '../../felix/render/policy/denials.ts';
 import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
 import { hostIfName } from '../../lib/linux/if-name.ts';
 import { inNetns } from '../../lib/linux/netns.ts';
@@ -135,6 +136,24 @@ test('a live flow is cut when its policy goes, spared when another changes, and 
   await more('replies after the policy came back');
 });
 
+test('what is denied reaches a listener of the nflog group, and nothing else does', { timeout: 60_000 }, async (t) => {
+  const { node, a, b, show } = await cluster(t, { group: 7, ratePerSecond: 1000 });
+  const listener = node.spawn('tcpdump', ['-nli', 'nflog:7'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [heard, ready] = ['', ''];
+  listener.stdout?.on('data', (text: Buffer) => {
+    heard += text.toString();
+  });
+  listener.stderr?.on('data', (text: Buffer) => {
+    ready += text.toString();
+  });
+  await waitFor('the listener', () => ready.includes('listening on'), { timeoutMs: 20_000 });
+  show(worldOf([denyAll, ...aToB]));
+  assert.equal(await pings(a, B4), true);
+  assert.equal(await pings(b, A4), false);
+  await waitFor('the denied packet', () => heard.includes(`${B4} > ${A4}`), { timeoutMs: 20_000 });
+  assert.doesNotMatch(heard, new RegExp(`${A4} > ${B4}`));
+});
+
 const pings = (from: TestNetns, to: string, source?: string): Promise<boolean> =>
   from.exec('ping', '-c2', '-i0.2', '-W1', ...(source === undefined ? [] : ['-I', source]), to).then(
     () => true,
@@ -151,7 +170,7 @@ type Cluster = {
   readonly drops: () => Promise<number>;
 };
 
-async function cluster(t: TestContext): Promise<Cluster> {
+async function cluster(t: TestContext, logDenied?: LogDenied): Promise<Cluster> {
   const node = await testNetns(t, 'node');
   for (const key of ['ipv4.ip_forward', 'ipv6.conf.all.forwarding']) await node.exec('sysctl', '-qw', `net.${key}=1`);
   await node.exec('ip', 'addr', 'add', `${NODE}/32`, 'dev', 'lo');
@@ -166,7 +185,7 @@ async function cluster(t: TestContext): Promise<Cluster> {
 
   const nft = inNetns(node.path, openNftables);
   t.after(nft.close);
-  const pipeline = createPipeline();
+  const pipeline = createPipeline(logDenied && { logDenied });
   nft.commit(planReplacement({ table: POLICY_TABLE, objects: pipeline.renderer.objects() }));
   return {
     node,

@@ -1,5 +1,6 @@
 // Worlds through the compiler: model, renderer and packet walker, as on a node that runs every pod of the world.
 
+import type { LogDenied } from '../../felix/render/policy/denials.ts';
 import { FIRST_GENERATION } from '../../felix/render/policy/generation.ts';
 import { createPolicyRenderer } from '../../felix/render/policy/policy-renderer.ts';
 import type { PolicyRenderer } from '../../felix/render/policy/types.ts';
@@ -23,9 +24,10 @@ export type Pipeline = {
 /** `combined`: on the whole way; the directions: as if the other end were on another node. */
 export type WalkedJudgement = { readonly egress: boolean; readonly ingress: boolean; readonly combined: boolean };
 
-export function createPipeline(): Pipeline {
+/** Absent `logDenied`: denials are not logged. */
+export function createPipeline(rendering: { readonly logDenied?: LogDenied } = {}): Pipeline {
   const model = createPolicyModel();
-  const renderer = createPolicyRenderer({ generation: FIRST_GENERATION });
+  const renderer = createPolicyRenderer({ generation: FIRST_GENERATION, ...rendering });
   let shown: World = { namespaces: new Map(), pods: [], policies: [] };
 
   const show = (world: World): readonly NftChange[] => {
