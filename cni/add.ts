@@ -1,6 +1,7 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
 import { setImmediate } from 'node:timers/promises';
 import type { AssignOutcome } from '../ipam/ipam.ts';
+import type { Family } from '../lib/ip.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { createUndo } from '../lib/undo.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
@@ -8,6 +9,7 @@ import { CNI_CODE, CniError } from './errors.ts';
 import type { CniDeps } from './handler.ts';
 import { printResult } from './result.ts';
 import type { CniRequest } from './spec.ts';
+import { type Wishes, wishesOf } from './wishes.ts';
 
 type Add = Extract<CniRequest, { kind: 'add' }>;
 
@@ -17,20 +19,34 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const { handle, containerId, ifName, netns, namespace, pod, uid, config } = request;
   const hostName = hostIfName(namespace, pod);
   const who = { namespace, pod, ...(uid === undefined ? {} : { uid }) };
+  const wishes = wishesOf(request, await deps.podFacts?.(who));
+  if (wishes.ignored.length > 0) log.warn({ ignored: wishes.ignored, handle }, 'annotations of a pod are not valid');
   await clearLeftovers(deps, request);
 
   await using undo = createUndo((what, error) => log.error({ err: error, what, handle }, 'cannot undo an ADD'));
-  const served = deps.families?.() ?? [4];
-  // Without any pool, the refusal shall name what is missing.
-  const families = served.length === 0 ? ([4] as const) : served;
-  const outcome = await ipam.assign({ handle, ...who, netns, hostIfName: hostName, families });
+  const outcome = await ipam.assign({
+    handle,
+    ...who,
+    netns,
+    hostIfName: hostName,
+    families: familiesFor(deps, wishes),
+    requested: wishes.requested,
+  });
   const { ips } = assigned(outcome, request);
   undo.push('release the addresses', () => {
     ipam.release(handle);
   });
 
   const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;
-  const { mac } = await wiring.wirePod({ handle, netns, ifName, hostIfName: hostName, ips, mtu });
+  const { mac } = await wiring.wirePod({
+    handle,
+    netns,
+    ifName,
+    hostIfName: hostName,
+    ips,
+    mtu,
+    ...(wishes.mac === undefined ? {} : { mac: wishes.mac }),
+  });
   undo.push('remove the links', () => wiring.unwirePod({ handle, hostIfName: hostName }));
 
   const attachment: Attachment = { handle, containerId, ifName, netns, ...who, hostIfName: hostName, ips, mac };
@@ -45,6 +61,12 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const { dns } = config;
   const result = { hostIfName: hostName, ifName, netns, mac, ips, mtu, ...(dns === undefined ? {} : { dns }) };
   return printResult(result, config.cniVersion);
+}
+
+function familiesFor(deps: CniDeps, wishes: Wishes): readonly Family[] {
+  const served = wishes.families ?? deps.families?.() ?? [4];
+  // Without any pool, the refusal shall name what is missing.
+  return served.length === 0 ? [4] : served;
 }
 
 // What an ADD left that was killed half-way, or whose namespace is gone. An attachment that stands is an error.

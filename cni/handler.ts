@@ -11,8 +11,9 @@ import { collectGarbage, del } from './del.ts';
 import { CNI_CODE, CniError, printError } from './errors.ts';
 import type { CniAnswer, CniFrame } from './frame.ts';
 import { createKeyedLock } from './keyed-lock.ts';
-import { type CniRequest, parseRequest, versionForError } from './spec.ts';
+import { type CniRequest, type PodName, parseRequest, versionForError } from './spec.ts';
 import type { Wiring } from './wiring.ts';
+import type { PodFacts } from './wishes.ts';
 
 export type CniDeps = {
   readonly ipam: Pick<Ipam, 'assign' | 'markAttached' | 'release' | 'find' | 'assignments'>;
@@ -22,6 +23,8 @@ export type CniDeps = {
   readonly mtu: () => number;
   /** Families that new pods get addresses of; IPv4 when absent. */
   readonly families?: () => readonly Family[];
+  /** What the datastore knows of a pod; `undefined`: it does not know it, or not this one of its name. */
+  readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
   /** Why no pod can be attached now (50), or existing ones suffer too (51). Cheap: the runtime asks every few seconds. */
   readonly status?: () => { readonly code: 50 | 51; readonly why: string } | undefined;
   readonly log: Log;

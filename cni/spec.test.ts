@@ -19,8 +19,9 @@ const bytes = (value: unknown): Uint8Array =>
 test('parseRequest() reads an ADD', () => {
   const request = parseRequest({ environment: ADD, stdin: bytes({ ...CONFIG, mtu: 1400, ipam: {}, args: [1] }) });
   assert.ok(request.kind === 'add');
-  const { config, ...rest } = request;
+  const { config, args, ...rest } = request;
   assert.equal(config.mtu, 1400);
+  assert.equal(args.get('K8S_POD_UID'), '1-2');
   assert.deepEqual(rest, {
     kind: 'add',
     handle: 'margay.abc.eth0',

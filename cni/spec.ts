@@ -19,7 +19,14 @@ export type Target = { readonly handle: Handle; readonly containerId: string; re
 export type PodName = { readonly namespace: string; readonly pod: string; readonly uid?: string };
 
 export type CniRequest =
-  | ({ readonly kind: 'add'; readonly config: NetConf; readonly netns: string } & Target & PodName)
+  | ({
+      readonly kind: 'add';
+      readonly config: NetConf;
+      readonly netns: string;
+      /** Everything in CNI_ARGS. */
+      readonly args: ReadonlyMap<string, string>;
+    } & Target &
+      PodName)
   | ({ readonly kind: 'check'; readonly config: NetConf; readonly netns: string } & Target)
   /** `pod` is absent when the runtime did not name it well; DEL succeeds all the same. */
   | ({ readonly kind: 'del'; readonly config: NetConf; readonly podName?: PodName } & Target)
@@ -49,6 +56,9 @@ const resultSchema = z.looseObject({
   ips: z.array(z.looseObject({ address: z.string() })).optional(),
 });
 
+/** Belongs to whoever calls; what is not in the form of the CNI conventions is for others. */
+const argsSchema = z.looseObject({ cni: z.looseObject({ ips: z.array(z.string()).optional() }).optional() });
+
 /** The network configuration. Unknown keys belong to others in the chain, or to the runtime. */
 const netConfSchema = z.looseObject({
   cniVersion: z.enum(SUPPORTED_VERSIONS),
@@ -57,6 +67,13 @@ const netConfSchema = z.looseObject({
   /** 0: the node's. IPv4 needs 68 bytes (RFC 791). */
   mtu: z.union([z.literal(0), z.int().min(68).max(65535)]).optional(),
   dns: z.looseObject({}).optional(),
+  /** What the runtime passes on for the capabilities of this plugin (CNI conventions). */
+  runtimeConfig: z.looseObject({ ips: z.array(z.string()).optional(), mac: z.string().optional() }).optional(),
+  args: argsSchema.optional().catch(undefined),
+  /** Under Calico's names. */
+  ipam: z
+    .looseObject({ ipv4_pools: z.array(z.string()).optional(), ipv6_pools: z.array(z.string()).optional() })
+    .optional(),
   prevResult: resultSchema.optional(),
   'cni.dev/valid-attachments': z.array(attachmentSchema).optional(),
 });
@@ -77,6 +94,7 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
         kind: 'add',
         config,
         netns: netnsOf(environment),
+        args: argsOf(environment),
         ...targetOf(environment, config.name),
         ...podNameOf(environment),
       };
@@ -171,8 +189,12 @@ function netnsOf({ CNI_NETNS }: CniEnvironment): string {
   return CNI_NETNS;
 }
 
-function podNameOf({ CNI_ARGS }: CniEnvironment): PodName {
-  const args = new Map((CNI_ARGS ?? '').split(';').map((pair) => splitOnce(pair)));
+const argsOf = ({ CNI_ARGS = '' }: CniEnvironment): ReadonlyMap<string, string> =>
+  new Map(CNI_ARGS.split(';').map((pair) => splitOnce(pair)));
+
+function podNameOf(environment: CniEnvironment): PodName {
+  const { CNI_ARGS } = environment;
+  const args = argsOf(environment);
   const read = (key: string, form: RegExp): string => {
     const value = args.get(key);
     if (value === undefined || !form.test(value)) {

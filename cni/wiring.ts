@@ -24,6 +24,8 @@ export type WirePod = {
   readonly hostIfName: IfName;
   readonly ips: readonly Ip[];
   readonly mtu: number;
+  /** The pod's own. Absent: the kernel's choice. */
+  readonly mac?: string;
 };
 
 export type Wired = { readonly mac: string; readonly hostIfindex: number };
@@ -41,9 +43,7 @@ export type Wiring = {
   /** Host ends that carry a handle, as the kernel has them now. */
   readonly wired: () => readonly Pick<WirePod, 'handle' | 'hostIfName'>[];
   /** What differs from how `wirePod` left it, in words; empty: nothing. `mac` and `mtu` count when given. */
-  readonly checkPod: (
-    pod: Omit<WirePod, 'mtu'> & { readonly mac?: string; readonly mtu?: number },
-  ) => readonly string[];
+  readonly checkPod: (pod: Omit<WirePod, 'mtu'> & { readonly mtu?: number }) => readonly string[];
   /** Resolves when no link is being deleted. */
   readonly close: () => Promise<void>;
 };
@@ -79,7 +79,12 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
     const netnsFd = openNetns(netns);
     try {
       await using undo = createUndo((what, error) => log.error({ err: error, what, hostIfName }, 'cannot undo wiring'));
-      createVeth(rtnl, { name: hostIfName, mac: HOST_MAC, mtu: pod.mtu, peer: { name: ifName, netnsFd } });
+      createVeth(rtnl, {
+        name: hostIfName,
+        mac: HOST_MAC,
+        mtu: pod.mtu,
+        peer: { name: ifName, netnsFd, mac: pod.mac },
+      });
       undo.push('delete the veth', () => doomed.doom([linkNamed(hostIfName).index]));
       const host = linkNamed(hostIfName);
       applyHostSettings(hostIfName, familiesOf(ips));

@@ -44,6 +44,7 @@ import { liveVerdict } from './explain/live-verdict.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
+import { podFacts } from './pod-facts.ts';
 import { podMtu } from './pod-mtu.ts';
 import { generationOf } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
@@ -189,6 +190,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     }),
     mtu: () => config.mtuBytes ?? podMtu(rtnl, model.nodeAddresses()),
     families: ipam.families,
+    podFacts: (pod) => podFacts(model.resource, pod),
     status: () =>
       cniStatus({
         rulesInForce: effects.ready(),

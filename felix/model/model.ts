@@ -4,7 +4,7 @@
 //   resources ─┬─► policy model ─► renderer ─► nft objects (drainNft)
 //   endpoints ─┤
 //              └─► routing ─► routes, desired BGP
-import type { Resource } from '../../datastore/resources/index.ts';
+import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
@@ -31,6 +31,8 @@ export type Model = {
   readonly newGeneration: () => void;
   readonly nftObjects: () => ReadonlyMap<NftKey, NftObject>;
   readonly explainEndpoint: (endpoint: EndpointView) => readonly NftKey[];
+  /** The object that is in force. */
+  readonly resource: (key: ResourceKey) => Resource | undefined;
   /** Every object that is in force, of every kind. */
   readonly resources: () => Iterable<Resource>;
   readonly pools: () => readonly IpPool[];
@@ -91,6 +93,7 @@ export function createModel({
     },
     nftObjects: renderer.objects,
     explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
+    resource: resources.get,
     resources: resources.all,
     pools: resources.pools,
     nodeAddresses: () => routing.bgp().desired?.global.listenAddresses ?? [],

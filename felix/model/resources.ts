@@ -9,6 +9,8 @@ import type { Change } from '../../lib/change.ts';
 export type Resources = {
   /** Takes a change; an object that cannot be used (`error`) keeps its last good form. Returns what is in force now. */
   readonly accept: (change: Change<ResourceKey, Resource>, error: string | undefined) => Resource | undefined;
+  /** The object that is in force. */
+  readonly get: (key: ResourceKey) => Resource | undefined;
   /** Every object that is in force, of every kind. */
   readonly all: () => Iterable<Resource>;
   readonly nodes: () => readonly Node[];
@@ -45,6 +47,7 @@ export function createResources(): Resources {
       else if (value.kind === 'BGPConfiguration') configurations.set(key, value);
       return value;
     },
+    get: (key) => good.get(key),
     all: () => good.values(),
     nodes: () => [...nodes.values()],
     pools: () => [...pools.values()],

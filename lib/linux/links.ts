@@ -24,7 +24,8 @@ export type VethSpec = {
   readonly name: string;
   readonly mac: string;
   readonly mtu: number;
-  readonly peer: { readonly name: string; readonly netnsFd: number };
+  /** `mac` absent: the kernel's choice. */
+  readonly peer: { readonly name: string; readonly netnsFd: number; readonly mac?: string | undefined };
 };
 
 /** What to change of a link; absent: as it is. */
@@ -73,7 +74,9 @@ export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly 
  * @throws KernelError EEXIST when either name is taken
  */
 export function createVeth(rtnl: Rtnl, { name, mac, mtu, peer }: VethSpec): void {
-  const peerInfo = nestedPayload(VETH_INFO_PEER, linkPayload({}, { ifname: peer.name, mtu, netNsFd: peer.netnsFd }));
+  const address = peer.mac === undefined ? {} : { address: macBuffer(peer.mac) };
+  const peerLink = linkPayload({}, { ifname: peer.name, mtu, netNsFd: peer.netnsFd, ...address });
+  const peerInfo = nestedPayload(VETH_INFO_PEER, peerLink);
   rtnl.request({
     op: `create veth "${name}" with peer "${peer.name}"`,
     type: RTM_NEWLINK,
