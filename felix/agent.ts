@@ -45,7 +45,7 @@ import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
 import { podFacts } from './pod-facts.ts';
-import { podMtu } from './pod-mtu.ts';
+import { createPodMtu } from './pod-mtu.ts';
 import { generationOf } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
 import { unusedGeneration } from './revoke-generation.ts';
@@ -179,6 +179,14 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   watchKernel({ rtnl, nftPort: nft.portId, effects, tellSubnets, log, signal });
   await claimBlock();
 
+  const mtu = createPodMtu({
+    rtnl,
+    nodeAddresses: model.nodeAddresses,
+    configuredBytes: config.mtuBytes,
+    path: join(config.runDirectory, 'mtu'),
+    log,
+  });
+  mtu();
   const handler = createCniHandler({
     ipam,
     wiring: createWiring(rtnl, log),
@@ -188,7 +196,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       revoker,
       check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
     }),
-    mtu: () => config.mtuBytes ?? podMtu(rtnl, model.nodeAddresses()),
+    mtu,
     families: ipam.families,
     podFacts: (pod) => podFacts(model.resource, pod),
     status: () =>

@@ -12,7 +12,7 @@ const configSchema = z.strictObject({
     /** The SQLite file that all nodes share. */
     path: z.string().startsWith('/'),
   }),
-  /** Sockets: `cni.sock`, `control.sock`, `gobgp/gobgp.sock`. Lost at reboot. */
+  /** Sockets: `cni.sock`, `control.sock`, `gobgp/gobgp.sock`; the pods' MTU in `mtu`. Lost at reboot. */
   runDirectory: z.string().startsWith('/').default('/run/margay'),
   /** Journal of addresses and the spool of DELs. Survives a reboot. */
   stateDirectory: z.string().startsWith('/').default('/var/lib/margay'),
