@@ -70,7 +70,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const model = createModel({
     node: config.node,
     ...(config.logDenied !== undefined && { logDenied: config.logDenied }),
-    generation: generationOf(kernelTable?.objects.values() ?? []) ?? unusedGeneration(generationsInUse(conntrack)),
+    generation:
+      generationOf(kernelTable?.objects.values() ?? []) ?? unusedGeneration(await generationsInUse(conntrack)),
   });
   const revoker = createRevoker({
     conntrack,

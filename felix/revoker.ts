@@ -11,7 +11,7 @@ import type { Ip } from '../lib/ip.ts';
 import type { Conntrack } from '../lib/linux/conntrack.ts';
 import type { Flow } from '../lib/linux/conntrack-codec.ts';
 import type { Log } from '../lib/log.ts';
-import { beginFlowSweep, type SweepResult } from './driver/conntrack.ts';
+import { type SweepResult, sweepFlows } from './driver/conntrack.ts';
 import type { Generation } from './render/policy/generation.ts';
 import { createFlowJudge, type FlowJudgement, type FlowWorld } from './revoke-judge.ts';
 
@@ -103,13 +103,9 @@ export function createRevoker(options: {
       return judge;
     };
     try {
-      const { slice } = beginFlowSweep({ conntrack, judge: judgeNow, generation, sliceMs: SLICE_MS });
-      let result = slice();
-      while (result === undefined) {
-        await setImmediate();
-        if (closed) return;
-        result = slice();
-      }
+      const stopped = (): boolean => closed;
+      const result = await sweepFlows({ conntrack, judge: judgeNow, generation, sliceMs: SLICE_MS, stopped });
+      if (result === undefined) return;
       const milliseconds = performance.now() - began.at;
       quietUntil = performance.now() + milliseconds * REST;
       view = {

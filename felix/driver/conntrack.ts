@@ -1,6 +1,7 @@
 // One reading of all tracked flows, which leaves only those that policy allows: a flow that is denied now, or that belongs
 // to a pod that is gone, is deleted. What stays allowed is not touched, since its entry may hold an address translation.
 // The table may be large, so the work is cut into slices, and other work of the loop comes between.
+import { setImmediate } from 'node:timers/promises';
 import type { Conntrack } from '../../lib/linux/conntrack.ts';
 import type { Flow } from '../../lib/linux/conntrack-codec.ts';
 import { GENERATION_MASK, type Generation } from '../render/policy/generation.ts';
@@ -15,26 +16,22 @@ export type SweepResult = {
   readonly orphaned: number;
 };
 
-export type FlowSweep = {
-  /** Works for about `sliceMs`; the result at the end. @throws KernelError; Error of the judge */
-  readonly slice: () => SweepResult | undefined;
-};
-
 /** Flows between two looks at the clock. */
 const PIECE = 32;
 
 /**
  * `judge` and `generation` are asked anew for each piece, so that every flow is judged by the rules that are in force
- * when it is deleted.
+ * when it is deleted. Other work comes between after `sliceMs` at the latest. Absent: `stopped` said so on the way.
+ * @throws KernelError; Error of the judge
  */
-export function beginFlowSweep(options: {
+export async function sweepFlows(options: {
   readonly conntrack: Conntrack;
   readonly judge: () => (flow: Flow) => FlowJudgement;
   readonly generation: () => Generation;
   readonly sliceMs: number;
-}): FlowSweep {
-  const { conntrack, judge, generation, sliceMs } = options;
-  const next = conntrack.dump();
+  readonly stopped: () => boolean;
+}): Promise<SweepResult | undefined> {
+  const { conntrack, judge, generation, sliceMs, stopped } = options;
   const total = { seen: 0, denied: 0, orphaned: 0 };
 
   const take = (flows: readonly Flow[]): void => {
@@ -55,24 +52,19 @@ export function beginFlowSweep(options: {
     conntrack.setMark(forgetful, { value: 0, mask: GENERATION_MASK });
   };
 
-  let read: readonly Flow[] = [];
-  let taken = 0;
-  return {
-    slice: () => {
-      const until = performance.now() + sliceMs;
-      do {
-        if (taken >= read.length) {
-          const flows = next();
-          if (flows === undefined) return total;
-          read = flows;
-          taken = 0;
-        }
-        take(read.slice(taken, taken + PIECE));
-        taken += PIECE;
-      } while (performance.now() < until);
-      return undefined;
-    },
-  };
+  const next = conntrack.dump();
+  for (let flows = await next(); flows !== undefined; flows = await next()) {
+    let until = performance.now() + sliceMs;
+    for (let at = 0; at < flows.length; at += PIECE) {
+      if (stopped()) return undefined;
+      if (performance.now() >= until) {
+        await setImmediate();
+        until = performance.now() + sliceMs;
+      }
+      take(flows.slice(at, at + PIECE));
+    }
+  }
+  return total;
 }
 
 function isOld({ mark }: Flow, current: Generation): boolean {
@@ -81,10 +73,10 @@ function isOld({ mark }: Flow, current: Generation): boolean {
 }
 
 /** All generations that flows carry. @throws KernelError */
-export function generationsInUse(conntrack: Conntrack): ReadonlySet<number> {
+export async function generationsInUse(conntrack: Conntrack): Promise<ReadonlySet<number>> {
   const used = new Set<number>();
   const next = conntrack.dump();
-  for (let flows = next(); flows !== undefined; flows = next()) {
+  for (let flows = await next(); flows !== undefined; flows = await next()) {
     for (const { mark } of flows) used.add(markedGeneration(mark));
   }
   return used;

@@ -22,16 +22,16 @@ async function setUp(t: TestContext): Promise<{ readonly netns: TestNetns; reado
 const insert = (netns: TestNetns, words: string): Promise<string> =>
   netns.exec('conntrack', '-I', '-t', '600', ...words.split(' '));
 
-function all(conntrack: Conntrack, ...filter: Parameters<Conntrack['dump']>): readonly Flow[] {
+async function all(conntrack: Conntrack, ...filter: Parameters<Conntrack['dump']>): Promise<readonly Flow[]> {
   const found: Flow[] = [];
   const dump = conntrack.dump(...filter);
-  for (let flows = dump(); flows !== undefined; flows = dump()) found.push(...flows);
+  for (let flows = await dump(); flows !== undefined; flows = await dump()) found.push(...flows);
   return found.sort((a, b) => a.mark - b.mark);
 }
 
 test('dump() reads what the conntrack program wrote', async (t) => {
   const { netns, conntrack } = await setUp(t);
-  assert.deepEqual(all(conntrack), []);
+  assert.deepEqual(await all(conntrack), []);
   await insert(
     netns,
     '-p udp -s 10.244.1.1 -d 10.96.0.10 --sport 5000 --dport 53 -m 0x10001 -r 10.244.2.2 -q 10.244.1.1 --reply-port-src 5353 --reply-port-dst 5000',
@@ -41,7 +41,7 @@ test('dump() reads what the conntrack program wrote', async (t) => {
     '-p tcp -s fd00:10:244::1 -d fd00:10:244::2 --sport 40000 --dport 80 --state ESTABLISHED -m 0x20002',
   );
   await insert(netns, '-p icmp -s 10.244.1.1 -d 10.244.1.2 --icmp-type 8 --icmp-code 0 --icmp-id 77 -m 0x30003 -w 5');
-  const flows = all(conntrack);
+  const flows = await all(conntrack);
   assert.deepEqual(
     flows.map(({ id, status, ...flow }) => flow),
     [
@@ -66,7 +66,7 @@ test('dump() reads what the conntrack program wrote', async (t) => {
       },
     ],
   );
-  assert.deepEqual(all(conntrack, { value: 0x20000, mask: 0xffff0000 }), [flows[1]], 'of one mark');
+  assert.deepEqual(await all(conntrack, { value: 0x20000, mask: 0xffff0000 }), [flows[1]], 'of one mark');
 });
 
 test('delete() takes the flows that it is told, and no other', async (t) => {
@@ -77,29 +77,29 @@ test('delete() takes the flows that it is told, and no other', async (t) => {
     netns,
     '-p icmpv6 -s fd00:10:244::1 -d fd00:10:244::2 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 1 -m 4 -w 9',
   );
-  const [first, second, third, fourth] = all(conntrack);
+  const [first, second, third, fourth] = await all(conntrack);
   assert.ok(first && second && third && fourth);
   assert.equal(conntrack.delete([first, fourth]), 2);
-  assert.deepEqual(all(conntrack), [second, third]);
+  assert.deepEqual(await all(conntrack), [second, third]);
   assert.equal(conntrack.delete([first, third]), 1, 'one is gone already');
   assert.equal(conntrack.delete([{ ...second, id: second.id ^ 1 }]), 0, 'another flow of the same tuple');
-  assert.deepEqual(all(conntrack), [second]);
+  assert.deepEqual(await all(conntrack), [second]);
   assert.equal(conntrack.delete([]), 0);
 });
 
 test('setMark() keeps the other bits', async (t) => {
   const { netns, conntrack } = await setUp(t);
   await insert(netns, '-p udp -s 10.244.1.1 -d 10.244.1.2 --sport 9 --dport 53 -m 0xabcd1234');
-  const [flow] = all(conntrack);
+  const [flow] = await all(conntrack);
   assert.ok(flow);
   assert.equal(conntrack.setMark([flow], { value: 0x70000, mask: 0xffff0000 }), 1);
   assert.deepEqual(
-    all(conntrack).map(({ mark }) => mark),
+    (await all(conntrack)).map(({ mark }) => mark),
     [0x71234],
   );
   conntrack.delete([flow]);
   assert.equal(conntrack.setMark([flow], { value: 0, mask: 0xffff0000 }), 0, 'it is gone');
-  assert.deepEqual(all(conntrack), [], 'and is not made');
+  assert.deepEqual(await all(conntrack), [], 'and is not made');
 });
 
 test('decodeFlow() takes any bytes', () => {

@@ -1,5 +1,6 @@
 // The kernel's connection tracking table by ctnetlink: reading it piece by piece, deleting flows, changing their marks.
-// Belongs to the network namespace in which it is opened.
+// Belongs to the network namespace in which it is opened. Reading looks into each of the hash table's buckets, of which
+// there are hundreds of thousands however few flows there are, so the kernel does that in another thread.
 import {
   decodeFlow,
   encodeFlowDelete,
@@ -13,20 +14,21 @@ import { concatBytes, decodeMessages, NLMSG, readI32 } from './netlink-message.t
 import { NETLINK, type NetlinkSocket, openNetlinkSocket } from './netlink-socket.ts';
 
 export type Conntrack = {
-  /** Begins to read; only flows of these marks when `filter` is there. Gives up a reading before it. @throws KernelError */
+  /** Begins to read; only flows of these marks when `filter` is there. A reading before it must be over or given up. */
   readonly dump: (filter?: MarkFilter) => FlowDump;
   /** How many were still there to be deleted. @throws KernelError */
   readonly delete: (flows: readonly Flow[]) => number;
   /** Writes `value` into the bits of `mask`; how many flows were still there. @throws KernelError */
   readonly setMark: (flows: readonly Flow[], mark: MarkFilter) => number;
+  /** No reading may be under way. */
   readonly close: () => void;
 };
 
 /**
- * Some hundred flows at most, possibly none; `undefined` at the end. The kernel works only inside this call. The table
- * may change between calls: what stays in it all the time is seen. @throws KernelError
+ * Some hundred flows at most, possibly none; `undefined` at the end. The table may change meanwhile: what stays in it
+ * all the time is seen. @throws KernelError
  */
-export type FlowDump = () => readonly Flow[] | undefined;
+export type FlowDump = () => Promise<readonly Flow[] | undefined>;
 
 const ENOENT = 2;
 const ETIMEDOUT = 110;
@@ -38,7 +40,7 @@ export function openConntrack(): Conntrack {
   const changes = openNetlinkSocket(NETLINK.netfilter, { datagramBytes: DATAGRAM_BYTES });
   // Of its own, so that a dump that waits for its next piece does not mix with the answers to changes.
   const dumps = openNetlinkSocket(NETLINK.netfilter, { datagramBytes: DATAGRAM_BYTES });
-  let current: FlowDump = () => undefined;
+  let current: FlowDump = async () => undefined;
   let sequence = 0;
   const change = (op: string, flows: readonly Flow[], encode: (sequence: number, flow: Flow) => Uint8Array): number => {
     let done = 0;
@@ -50,9 +52,7 @@ export function openConntrack(): Conntrack {
   };
   return {
     dump: (filter) => {
-      // The kernel refuses a second dump on a socket before the first one is read to its end.
-      while (current() !== undefined);
-      current = beginDump(dumps, filter);
+      current = createDump(dumps, filter, current);
       return current;
     },
     delete: (flows) => change('delete tracked flows', flows, encodeFlowDelete),
@@ -81,28 +81,33 @@ function sendBatch(socket: NetlinkSocket, op: string, batch: readonly Uint8Array
   return absent;
 }
 
-function beginDump(socket: NetlinkSocket, filter: MarkFilter | undefined): FlowDump {
+function createDump(socket: NetlinkSocket, filter: MarkFilter | undefined, before: FlowDump): FlowDump {
   const op = 'read tracked flows';
-  let open = true;
-  socket.send(encodeFlowDump(1, filter));
-  const read = (): readonly Flow[] => {
-    const datagram = socket.receive('wait');
+  let state: 'new' | 'open' | 'over' = 'new';
+  const begin = async (): Promise<void> => {
+    // The kernel refuses a second dump on a socket before the first one is read to its end.
+    while ((await before()) !== undefined);
+    await socket.sendInThread(encodeFlowDump(1, filter));
+    state = 'open';
+  };
+  const read = async (): Promise<readonly Flow[]> => {
+    const datagram = await socket.receiveInThread();
     if (datagram === undefined) throw new KernelError(op, ETIMEDOUT);
     const flows: Flow[] = [];
     for (const { type, payload } of decodeMessages(datagram)) {
-      if (type === NLMSG.DONE) open = false;
+      if (type === NLMSG.DONE) state = 'over';
       else if (type === NLMSG.ERROR) throw new KernelError(op, -readI32(payload));
-      const flow = open ? decodeFlow(payload) : undefined;
+      const flow = state === 'open' ? decodeFlow(payload) : undefined;
       if (flow !== undefined) flows.push(flow);
     }
     return flows;
   };
-  return () => {
-    if (!open) return undefined;
+  return async () => {
     try {
-      return read();
+      if (state === 'new') await begin();
+      return state === 'over' ? undefined : await read();
     } catch (error) {
-      open = false;
+      state = 'over';
       throw error;
     }
   };

@@ -20,6 +20,13 @@ export type NetlinkSocket = {
    * @throws KernelError `ENOBUFS` when the kernel dropped answers
    */
   readonly receive: (wait: 'wait' | 'poll') => Uint8Array | undefined;
+  /** As `send`, in another thread: for what the kernel works on for long. @throws KernelError */
+  readonly sendInThread: (message: Uint8Array) => Promise<void>;
+  /**
+   * As `receive` with `wait`, in another thread: reading a dump makes the kernel prepare its next piece. No other call
+   * may be made meanwhile.
+   */
+  readonly receiveInThread: () => Promise<Uint8Array | undefined>;
   /** Subscribes to a multicast group of the family. @throws KernelError */
   readonly join: (group: number) => void;
   readonly close: () => void;
@@ -39,6 +46,7 @@ const NETLINK_EXT_ACK = 11;
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const EINTR = 4;
+const EIO = 5;
 const EAGAIN = 11;
 const EMSGSIZE = 90;
 
@@ -115,12 +123,32 @@ function connect(
         if (koffi.errno() !== EINTR) throw new KernelError('receive from netlink', koffi.errno());
       }
     },
+    // The other thread keeps its errno to itself.
+    sendInThread: async (message) => {
+      const sent = await inThread(libc.send, fd, message, message.length, 0);
+      if (sent < 0) throw new KernelError('send to netlink', EIO, 'the kernel did not take the request');
+    },
+    receiveInThread: async () => {
+      const length = await inThread(libc.recv, fd, buffer, buffer.length, MSG_TRUNC);
+      if (length > buffer.length) throw new KernelError('receive from netlink', EMSGSIZE);
+      return length < 0 ? undefined : buffer.subarray(0, length);
+    },
     join: (group) => option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int32(group)),
     close: () => {
       if (open) libc.close(fd);
       open = false;
     },
   };
+}
+
+/** A call of a C function on a thread of the pool; what it is given must stay as it is until then. */
+function inThread<A extends readonly unknown[]>(call: (...args: A) => number, ...args: A): Promise<number> {
+  const { async: callAsync } = call as unknown as { async: (...args: unknown[]) => void };
+  return new Promise((resolve, reject) => {
+    callAsync(...args, (error: unknown, result: number) =>
+      error === null || error === undefined ? resolve(Number(result)) : reject(error),
+    );
+  });
 }
 
 type Libc = ReturnType<typeof bindLibc>;
