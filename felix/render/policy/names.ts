@@ -1,6 +1,6 @@
 // Names of the table's objects. What is shared is named by a hash of its canonical key, so that the same thing has the
 // same name in every run and on every node, and names of 253 characters fit.
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import type { Family } from '../../../lib/ip.ts';
 import type { ChainName, CounterName, SetName, Table, TableName } from '../../../lib/nftables/ast.ts';
 import type { Direction, PolicyKey } from '../../../policy/ir.ts';
@@ -69,4 +69,4 @@ export const dropCounterName = (key: ProfileKey, direction: Direction): CounterN
 const letter = (direction: Direction): 'i' | 'e' => (direction === 'ingress' ? 'i' : 'e');
 
 // 80 bits: labels are chosen by users, and nobody shall find two selectors of one name.
-const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20);
+const hash = (text: string): string => digest('sha256', text, 'hex').slice(0, 20);
