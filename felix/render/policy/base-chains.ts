@@ -33,25 +33,36 @@ export function baseObjects(generation: Generation): readonly (Chain | NftSet | 
 
 /** The base chains that carry the generation. */
 export function generationChains(generation: Generation): readonly Chain[] {
-  const fast = fastPath(generation);
+  const current = is(MARK, generationMark(generation));
+  // The state is asked too: a mark that somebody else gave to a new flow lets nothing in.
+  const judged = rule(current, is({ kind: 'ct', key: 'state' }, 'established'), accept);
+  const stamped = rule(current, accept);
   return [
-    baseChain('fwd_egress', 'forward', -3, [notFrom(iif), ...fast, ...noTunnels(), ...dispatch(iif, 'egress')]),
-    baseChain('fwd_ingress', 'forward', -2, [notFrom(oif), ...fast, ...dispatch(oif, 'ingress')]),
-    baseChain('fwd_stamp', 'forward', -1, [stamp(iif, generation), stamp(oif, generation)]),
-    baseChain('in_egress', 'input', -2, [
+    baseChain('fwd_egress', 'forward', -3, [
+      judged,
       notFrom(iif),
-      rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
-      ...fast,
+      ...fastPath(),
       ...noTunnels(),
       ...dispatch(iif, 'egress'),
     ]),
-    baseChain('in_stamp', 'input', -1, [stamp(iif, generation)]),
+    baseChain('fwd_ingress', 'forward', -2, [judged, notFrom(oif), ...fastPath(), ...dispatch(oif, 'ingress')]),
+    baseChain('fwd_stamp', 'forward', -1, [stamped, stamp(iif, generation), stamp(oif, generation)]),
+    baseChain('in_egress', 'input', -2, [
+      judged,
+      notFrom(iif),
+      rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
+      ...fastPath(),
+      ...noTunnels(),
+      ...dispatch(iif, 'egress'),
+    ]),
+    baseChain('in_stamp', 'input', -1, [stamped, stamp(iif, generation)]),
   ];
 }
 
 const PODS = `${IF_PREFIX}*`;
 const iif = meta('iifname');
 const oif = meta('oifname');
+const MARK: Operand = { kind: 'ct-mark', mask: GENERATION_MASK };
 
 /** MLD (RFC 2710, RFC 3810) and neighbour discovery (RFC 4861) without router advertisement and redirect. */
 const NEIGHBOUR_DISCOVERY = [130, 131, 132, 133, 135, 136, 143];
@@ -87,12 +98,12 @@ function linkLocal(): ScalarRange {
   return { from: ipFromBigInt(first, 6), to: ipFromBigInt(last, 6) };
 }
 
-// Both directions of a flow that carries the present generation pass at the first rule, the commonest case by far. Replies
-// and errors belong to a flow that was allowed; the original direction passes unjudged only with that generation.
-function fastPath(generation: Generation): readonly Rule[] {
+// Both directions of a flow that carries the present generation pass at the first rule of each chain, the commonest case by
+// far: a flow is stamped only by a packet that every chain let through. What comes here is not stamped, or no longer. Replies
+// and errors belong to a flow that was allowed.
+function fastPath(): readonly Rule[] {
   const established = is({ kind: 'ct', key: 'state' }, 'established');
   return [
-    rule(is({ kind: 'ct-mark', mask: GENERATION_MASK }, generationMark(generation)), established, accept),
     rule(established, is({ kind: 'ct', key: 'direction' }, 'reply'), accept),
     rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
   ];
@@ -115,13 +126,11 @@ function dispatch(side: Operand, direction: Direction): readonly Rule[] {
   ];
 }
 
-// Reached only by what both directions let through. The mark comes first: it ends the rule for all but new flows.
+// Reached only by what both directions let through.
 function stamp(side: Operand, generation: Generation): Rule {
-  const value = generationMark(generation);
-  return rule(
-    isNot({ kind: 'ct-mark', mask: GENERATION_MASK }, value),
-    is(side, PODS),
-    is({ kind: 'ct', key: 'direction' }, 'original'),
-    { kind: 'set-ct-mark', mask: GENERATION_MASK, value },
-  );
+  return rule(is(side, PODS), is({ kind: 'ct', key: 'direction' }, 'original'), {
+    kind: 'set-ct-mark',
+    mask: GENERATION_MASK,
+    value: generationMark(generation),
+  });
 }
