@@ -2,10 +2,8 @@
 import type { Command } from 'commander';
 import type { Resource } from '../../datastore/resources/index.ts';
 import { compileWorld } from '../../felix/explain/compile-world.ts';
-import { policiesOf } from '../../felix/explain/policies-of.ts';
 import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
 import { printRuleset } from '../../lib/nftables/print.ts';
-import { policyProblems } from '../../policy/ir.ts';
 import { type ObjectOptions, readObjects, reportObjects, withObjects } from './objects.ts';
 
 type Options = ObjectOptions & { readonly node?: string; readonly json?: true };
@@ -37,7 +35,7 @@ function run(options: Options): void {
     ruleset,
     interfaces: Object.fromEntries(compiled.endpoints.map((each) => [`${each.namespace}/${each.pod}`, each.interface])),
     endpoints: compiled.endpoints,
-    problems: [...objects.failures, ...objects.warnings, ...misunderstood(objects.resources)],
+    problems: [...objects.failures, ...objects.warnings],
   };
   console.log(JSON.stringify(document, undefined, 2));
 }
@@ -49,9 +47,6 @@ function loadable(objects: Parameters<typeof printRuleset>[0]['objects']): strin
   const ruleset = printRuleset({ table: { name, flags: [] }, objects });
   return `add table inet ${name}\ndelete table inet ${name}\n${ruleset}`;
 }
-
-const misunderstood = (resources: readonly Resource[]): readonly string[] =>
-  [...policiesOf(resources).values()].flatMap(policyProblems);
 
 const isNamed = (resources: readonly Resource[], node: string): boolean =>
   resources.some(

@@ -3,13 +3,15 @@
 import type { Command } from 'commander';
 import { keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import { isUnknownKind, parseResource } from '../../datastore/resources/parse.ts';
+import { problemsOf } from '../../felix/model/feed-policy.ts';
 import { unwrap } from '../../lib/result.ts';
 import { collect } from '../collect.ts';
 import { type FileOptions, readManifests } from '../objects-files.ts';
 
 export type ObjectOptions = FileOptions & { readonly ignoreErrors?: boolean };
 
-/** `failures` are about objects that are refused, `warnings` about what has no part in policy. Both are sentences. */
+/** `failures` are about objects that are refused, `warnings` about what has no part in policy, and parts of
+ * policies that are not in force as written. Both are sentences. */
 export type PolicyObjects = {
   readonly resources: readonly Resource[];
   readonly failures: readonly string[];
@@ -38,7 +40,8 @@ export function readObjects(options: FileOptions): PolicyObjects {
     else failures.push(object.error);
   }
   const warnings = [...unknown].map(([kind, times]) => `${kind} has no part in policy and is ignored (${times} ×)`);
-  return { resources: withNamespaces(resources), failures, warnings };
+  const closed = [...resources.values()].flatMap(problemsOf);
+  return { resources: withNamespaces(resources), failures, warnings: [...warnings, ...closed] };
 }
 
 /** Writes failures and warnings to stderr, and sets the exit code. */

@@ -2,12 +2,13 @@
 import type { ChainName, Statement } from '../../lib/nftables/ast.ts';
 import type { WalkStep } from '../../lib/nftables/walk.ts';
 import { describePolicy, describeRuleRef } from '../../policy/explain/describe.ts';
-import type { Direction, PolicyKey, RuleRef } from '../../policy/ir.ts';
+import type { Policy, PolicyKey, RuleRef } from '../../policy/ir.ts';
 import { chainKeyOf } from '../../policy/model/profiles.ts';
 import { ENDPOINT_SETS, policyChainName } from '../render/policy/names.ts';
 
 /**
- * `rule`: that rule. `isolated`: these policies select the pod, and none of their rules matched. `not-isolated`: no
+ * `rule`: that rule. `isolated`: these policies select the pod, and none of their rules matched; none are named when they
+ * could not be read, which isolates the whole namespace. `not-isolated`: no
  * policy that selects the pod had anything to say. `closed`: nothing is known of the pod. The others are about what
  * policies have no say in.
  */
@@ -39,42 +40,51 @@ export function describeDecision(decision: Decision): string {
     case 'rule':
       return describeRuleRef(decision.rule);
     case 'isolated':
+      if (decision.policies.length === 0) return 'a policy that cannot be read isolates the pod';
       return `no rule of ${decision.policies.map(describePolicy).join(', ')} allows it`;
     default:
       return SENTENCES[decision.kind];
   }
 }
 
-/** Policies by the names of their chains, for `decisionOf`. */
-export type ChainLegend = ReadonlyMap<ChainName, { readonly policy: PolicyKey; readonly direction: Direction }>;
+/** Policies, and which of them a chain is of. */
+export type PolicyBook = {
+  readonly policies: ReadonlyMap<PolicyKey, Policy>;
+  readonly chains: ReadonlyMap<ChainName, Policy>;
+};
 
-export function chainLegend(policies: Iterable<PolicyKey>): ChainLegend {
-  const legend = new Map<ChainName, { readonly policy: PolicyKey; readonly direction: Direction }>();
-  for (const policy of policies) {
+export function createPolicyBook(all: Iterable<Policy>): PolicyBook {
+  const policies = new Map<PolicyKey, Policy>();
+  const chains = new Map<ChainName, Policy>();
+  for (const policy of all) {
+    policies.set(policy.key, policy);
     for (const direction of ['ingress', 'egress'] as const) {
-      legend.set(policyChainName(chainKeyOf(policy, direction)), { policy, direction });
+      chains.set(policyChainName(chainKeyOf(policy.key, direction)), policy);
     }
   }
-  return legend;
+  return { policies, chains };
 }
 
 /** `steps` are those of one base chain and what it led to; the last one decided. */
-export function decisionOf(steps: readonly WalkStep[], legend: ChainLegend, known: Iterable<PolicyKey>): Decision {
+export function decisionOf(steps: readonly WalkStep[], book: PolicyBook): Decision {
   const last = steps.at(-1);
   if (last === undefined) return { kind: 'not-a-pod' };
-  const rule = ruleOf(last, legend, known);
+  const rule = ruleOf(last, book);
   if (rule !== undefined) return { kind: 'rule', rule };
   const { statements } = last.rule;
   const drops = statements.some((statement) => statement.kind === 'verdict' && statement.verdict.kind === 'drop');
   if (/^[ft][ie]_/.test(last.chain)) {
     if (!drops) return { kind: looksInto(statements, ENDPOINT_SETS.hairpin) ? 'hairpin' : 'not-isolated' };
-    const policies = policiesOn(steps, legend, known);
-    return policies.length === 0 ? { kind: 'closed' } : { kind: 'isolated', policies };
+    const policies = isolating(steps, book);
+    return policies.length === 0 && !steps.some(isJump) ? { kind: 'closed' } : { kind: 'isolated', policies };
   }
   if (!drops) return { kind: statements.some(isInterfaceTest) ? 'not-a-pod' : 'base' };
   if (last.chain === 'raw_pre') return { kind: 'spoofed' };
   return { kind: statements.some(({ kind }) => kind === 'match') ? 'tunnel' : 'unknown-interface' };
 }
+
+const isJump = ({ rule }: WalkStep): boolean =>
+  rule.statements.some((statement) => statement.kind === 'verdict' && statement.verdict.kind === 'jump');
 
 const looksInto = (statements: readonly Statement[], set: string): boolean =>
   statements.some((statement) => statement.kind === 'lookup' && statement.set === set);
@@ -82,34 +92,30 @@ const looksInto = (statements: readonly Statement[], set: string): boolean =>
 const isInterfaceTest = (statement: Statement): boolean =>
   statement.kind === 'match' && statement.left.kind === 'meta' && statement.left.key.endsWith('ifname');
 
-/** The policies whose chains the packet came through, or whose rules stand in the chains that it came through. */
-function policiesOn(steps: readonly WalkStep[], legend: ChainLegend, known: Iterable<PolicyKey>): readonly PolicyKey[] {
-  const policies = new Set<PolicyKey>();
-  for (const step of steps) {
-    for (const statement of step.rule.statements) {
-      const target = statement.kind === 'verdict' && statement.verdict.kind === 'jump' ? statement.verdict.chain : '';
-      const policy = legend.get(target as ChainName)?.policy;
-      if (policy !== undefined) policies.add(policy);
-    }
-    const rule = ruleOf(step, legend, known);
-    if (rule !== undefined) policies.add(rule.policy);
-  }
-  return [...policies];
+/**
+ * The policies whose chains, or whose rules, the packet came through, of tiers that end in deny: others isolate nobody.
+ */
+function isolating(steps: readonly WalkStep[], book: PolicyBook): readonly PolicyKey[] {
+  const found = steps.flatMap((step) => {
+    const target = step.rule.statements.flatMap((one) =>
+      one.kind === 'verdict' && one.verdict.kind === 'jump' ? [book.chains.get(one.verdict.chain)] : [],
+    );
+    const rule = ruleOf(step, book);
+    return rule === undefined ? target : [...target, book.policies.get(rule.policy)];
+  });
+  return [...new Set(found.flatMap((policy) => (policy?.tier.end === 'deny' ? [policy.key] : [])))];
 }
 
 /**
  * The rule of a policy that a rendered rule stands for: its comment says so, and where the comment is too short for the
  * policy's name, the chain does.
  */
-export function ruleOf(
-  { chain, rule }: WalkStep,
-  legend: ChainLegend,
-  known: Iterable<PolicyKey>,
-): RuleRef | undefined {
+export function ruleOf({ chain, rule }: WalkStep, { chains, policies }: PolicyBook): RuleRef | undefined {
   const match = /^(\S+) (ingress|egress) (\d+)$/.exec(rule.comment ?? '');
   if (match === null) return undefined;
   const [, text = '', direction, index] = match;
   const start = text as PolicyKey;
-  const policy = legend.get(chain)?.policy ?? [...known].find((key) => key === start || key.startsWith(start)) ?? start;
+  const named = policies.has(start) ? start : [...policies.keys()].find((key) => key.startsWith(start));
+  const policy = chains.get(chain)?.key ?? named ?? start;
   return { policy, direction: direction === 'ingress' ? 'ingress' : 'egress', index: Number(index) };
 }

@@ -5,7 +5,7 @@ import { printRule } from '../../lib/nftables/print.ts';
 import type { WalkStep } from '../../lib/nftables/walk.ts';
 import { describePolicy, describeRule, describeRuleRef, describeSubject } from '../../policy/explain/describe.ts';
 import type { Policy, PolicyKey, RuleRef } from '../../policy/ir.ts';
-import { type ChainLegend, chainLegend, type Decision, describeDecision, ruleOf } from './decision.ts';
+import { createPolicyBook, type Decision, describeDecision, type PolicyBook, ruleOf } from './decision.ts';
 import type { Finding } from './judge.ts';
 
 /** `counter` is the named counter of the rule; `packets` and `bytes` are what it counts now, where that is known. */
@@ -42,14 +42,14 @@ export function directionReport(options: {
 }): DirectionReport {
   const { finding, opinion, policies } = options;
   const { allowed, decision, path } = finding;
-  const legend = chainLegend(policies.keys());
+  const book = createPolicyBook(policies.values());
   return {
     verdict: allowed ? 'allow' : 'deny',
     reason: decision.kind,
     by: describeDecision(decision),
     ...(decision.kind === 'rule' && ruleFields(decision.rule, policies)),
     ...(decision.kind === 'isolated' && { policies: decision.policies.map(describePolicy) }),
-    path: path.map((step) => stepReport(step, legend, policies)),
+    path: path.map((step) => stepReport(step, book)),
     oracle: opinion,
   };
 }
@@ -72,21 +72,21 @@ function ruleFields(ref: RuleRef, policies: ReadonlyMap<PolicyKey, Policy>) {
   };
 }
 
-function stepReport(step: WalkStep, legend: ChainLegend, policies: ReadonlyMap<PolicyKey, Policy>): StepReport {
+function stepReport(step: WalkStep, book: PolicyBook): StepReport {
   const counter = step.rule.statements.find((statement) => statement.kind === 'counter-ref')?.counter;
   return {
     chain: step.chain,
     index: step.index,
     rule: printRule(step.rule),
-    about: aboutStep(step, legend, policies),
+    about: aboutStep(step, book),
     ...(counter !== undefined && { counter }),
   };
 }
 
-function aboutStep(step: WalkStep, legend: ChainLegend, policies: ReadonlyMap<PolicyKey, Policy>): string {
-  const ref = ruleOf(step, legend, policies.keys());
+function aboutStep(step: WalkStep, book: PolicyBook): string {
+  const ref = ruleOf(step, book);
   if (ref !== undefined) {
-    const rule = policies.get(ref.policy)?.[ref.direction]?.find(({ ref: own }) => own.index === ref.index);
+    const rule = book.policies.get(ref.policy)?.[ref.direction]?.find(({ ref: own }) => own.index === ref.index);
     return rule === undefined ? describeRuleRef(ref) : `${describeRuleRef(ref)}: ${describeRule(rule)}`;
   }
   for (const statement of step.rule.statements) {
@@ -94,7 +94,7 @@ function aboutStep(step: WalkStep, legend: ChainLegend, policies: ReadonlyMap<Po
     if (statement.kind !== 'verdict') continue;
     const { verdict } = statement;
     if (verdict.kind === 'jump' || verdict.kind === 'goto') {
-      const policy = policies.get(legend.get(verdict.chain)?.policy ?? ('' as PolicyKey));
+      const policy = book.chains.get(verdict.chain);
       return policy === undefined
         ? 'the rules of a tier'
         : `${describePolicy(policy.key)} selects ${describeSubject(policy)}`;

@@ -5,9 +5,9 @@ import type { Hook, NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { createWalker, type WalkPacket, type WalkStep } from '../../lib/nftables/walk.ts';
 import { createLiveSetIndex } from '../../lib/nftables/walk-live-sets.ts';
 import type { Place, Places } from '../../policy/explain/places.ts';
-import type { Direction, PolicyKey, Protocol } from '../../policy/ir.ts';
+import type { Direction, Policy, Protocol } from '../../policy/ir.ts';
 import type { PodFacts } from '../../policy/world.ts';
-import { chainLegend, type Decision, decisionOf } from './decision.ts';
+import { createPolicyBook, type Decision, decisionOf } from './decision.ts';
 
 /** A connection's first packet. `port` is the destination's; ICMP, an echo request, has none. */
 export type Flow = {
@@ -30,15 +30,15 @@ export type Judge = {
   readonly allows: (flow: Flow) => boolean;
 };
 
-/** `policies` are the keys of those that the table was made from. */
+/** `policies` are those that the table was made from. */
 export function createJudge(options: {
   readonly objects: ReadonlyMap<NftKey, NftObject>;
   readonly places: Places;
-  readonly policies: readonly PolicyKey[];
+  readonly policies: Iterable<Policy>;
 }): Judge {
   const { objects, places, policies } = options;
   const walk = createWalker({ objects }, createLiveSetIndex(objects));
-  const legend = chainLegend(policies);
+  const book = createPolicyBook(policies);
   const names = new Map<PodFacts, IfName>();
   const nameOf = (pod: PodFacts): IfName => {
     const name = names.get(pod) ?? hostIfName(pod.namespace, pod.name);
@@ -55,13 +55,13 @@ export function createJudge(options: {
     if (hook === 'output') return silent('own-node');
     const entry = direction === 'egress' ? walk('prerouting', packet) : undefined;
     if (entry !== undefined && entry.verdict !== 'accept') {
-      return { allowed: false, decision: decisionOf(entry.path, legend, policies), path: entry.path };
+      return { allowed: false, decision: decisionOf(entry.path, book), path: entry.path };
     }
     const result = walk(hook, packet);
     const own = stepsOf(base, result.path);
     return {
       allowed: result.verdict === 'accept',
-      decision: decisionOf(own, legend, policies),
+      decision: decisionOf(own, book),
       path: [...(entry?.path ?? []), ...own],
     };
   };

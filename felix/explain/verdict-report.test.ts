@@ -89,3 +89,21 @@ test('report() tells about endpoints that are not in the table', () => {
   );
   assert.deepEqual([egress.reason, ingress.reason], ['spoofed', 'not-isolated']);
 });
+
+test('decisions without a policy by name are told apart', () => {
+  const unreadable = policy('unreadable', { podSelector: {} });
+  const { objects } = compileWorld([...WORLD, unreadable], () => true);
+  const { ingress } = ask({ from: 'shop/db', to: 'shop/free', port: '1' }, objects);
+  assert.deepEqual([ingress.reason, ingress.policies], ['isolated', []]);
+  assert.equal(ingress.by, 'a policy that cannot be read isolates the pod');
+});
+
+test('report() does not take policies that isolate nobody for the reason', () => {
+  const { ingress } = ask({ from: 'shop/db', to: 'shop/web', port: '1' });
+  assert.deepEqual(ingress.reason, 'rule');
+  const { ingress: other } = ask({ from: 'shop/free', to: 'shop/web', port: '2' });
+  assert.equal(
+    other.policies?.some((name) => name.startsWith('ClusterNetworkPolicy')),
+    false,
+  );
+});

@@ -45,7 +45,7 @@ export function createExplainer(resources: readonly Resource[], objects: Readonl
   const world = convertWorld(resources);
   const places = createPlaces(world);
   const policies = policiesOf(resources);
-  const judge = createJudge({ objects, places, policies: [...policies.keys()] });
+  const judge = createJudge({ objects, places, policies: policies.values() });
 
   const report = (query: VerdictQuery): Result<VerdictReport> => {
     for (const end of [query.from, query.to]) {

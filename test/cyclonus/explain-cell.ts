@@ -12,7 +12,7 @@ export function explainCell(world: World, objects: ReadonlyMap<NftKey, NftObject
   const judgement = verdict(world, packet);
   const places = createPlaces(world);
   const ends = places.resolve(packet.from, packet.to, packet.family);
-  const judge = createJudge({ objects, places, policies: world.policies.map((policy) => convertPolicy(policy).key) });
+  const judge = createJudge({ objects, places, policies: world.policies.map(convertPolicy) });
   const { protocol, port } = packet;
   const walked = (direction: Direction): readonly string[] => {
     if (ends === undefined) return ['  an end has no address of this family'];
