@@ -56,6 +56,11 @@ const COLUMNS: Columns = {
     { title: 'NODE', cell: ({ spec }) => spec.node },
     { title: 'POOL', cell: ({ spec }) => spec.pool },
   ],
+  IPReservation: [{ title: 'CIDRS', cell: ({ spec }) => spec.reservedCIDRs?.join(',') || NONE }],
+  IPAMConfiguration: [
+    { title: 'COOLDOWN', cell: ({ spec }) => `${spec.ipCooldownSeconds ?? 0}s` },
+    { title: 'MAXBLOCKS', cell: ({ spec }) => String(spec.maxBlocksPerHost ?? 0) },
+  ],
   BGPConfiguration: [
     { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber ?? 64512) },
     { title: 'MESH', cell: ({ spec }) => String(spec.nodeToNodeMeshEnabled ?? true) },

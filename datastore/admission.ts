@@ -27,6 +27,8 @@ export function admit(write: Write, list: Lister): Result<void> {
     case 'Pod':
     case 'NetworkPolicy':
     case 'ClusterNetworkPolicy':
+    case 'IPReservation':
+    case 'IPAMConfiguration':
     case 'BGPConfiguration':
     case 'BGPPeer':
       return ok(undefined);

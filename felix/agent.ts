@@ -15,7 +15,6 @@ import { serveCni } from '../cni/server.ts';
 import { replaySpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
-import { createIpam } from '../ipam/allocator.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrAddress, cidrOf } from '../lib/cidr.ts';
 import { compareIp, type Ip } from '../lib/ip.ts';
@@ -28,6 +27,7 @@ import type { Log } from '../lib/log.ts';
 import { watchNftables } from '../lib/nftables/events.ts';
 import { openNftables } from '../lib/nftables/nfnetlink.ts';
 import { untilDone } from '../lib/until-done.ts';
+import { openAgentIpam } from './agent-ipam.ts';
 import { createBgpRunner } from './bgp-runner.ts';
 import { checkEndpoint } from './check-endpoint.ts';
 import { createCniEndpoints } from './cni-endpoints.ts';
@@ -112,13 +112,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     settled: () => model.routing.bgp().settled,
   });
 
-  const ipam = await createIpam({
-    store,
-    node: config.node,
-    journalPath: join(config.stateDirectory, 'journal.db'),
-    pools: model.pools,
-    log,
-  });
+  const ipam = await openAgentIpam({ store, config, model, log, signal });
   const tellBlocks = (): void => {
     dispatch({ kind: 'blocks', blocks: ipam.blocks().map((block) => block.cidr) });
   };

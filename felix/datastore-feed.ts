@@ -15,6 +15,8 @@ export const FED_KINDS = [
   'NetworkPolicy',
   'ClusterNetworkPolicy',
   'IPPool',
+  'IPReservation',
+  'IPAMConfiguration',
   'BGPConfiguration',
   'BGPPeer',
 ] as const satisfies readonly Kind[];

@@ -1,10 +1,10 @@
 // The node's addresses in memory, in step with the journal: own blocks with their free lists, and assignments. Every
 // change is written first and takes effect after that, so memory never promises what the journal does not know.
-import type { Cidr } from '../lib/cidr.ts';
-import { cidrContains, cidrRange } from '../lib/cidr.ts';
+import { type Cidr, cidrContains, cidrRange } from '../lib/cidr.ts';
 import type { Ip } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Assignment } from './assignment.ts';
+import type { Cooling } from './cooling.ts';
 import type { Handle } from './handle.ts';
 import type { Journal } from './journal.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
@@ -16,15 +16,17 @@ export type AddressBook = {
   readonly assignments: () => readonly Assignment[];
   /** Sorted by address, IPv4 first. */
   readonly blocks: () => readonly KnownBlock[];
+  /** How many addresses the block has, and how many of them someone has; `undefined` when it is not ours. */
+  readonly use: (cidr: Cidr) => { readonly size: number; readonly used: number; readonly cooling: number } | undefined;
   /** The own block around an address. */
   readonly blockOf: (ip: Ip) => KnownBlock | undefined;
   /** Who has the address, also when its block is not ours any more. */
   readonly holderOf: (ip: Ip) => Handle | undefined;
-  /** Next free address of the block. */
-  readonly next: (cidr: Cidr) => Ip | undefined;
+  /** Next free address of the block that has cooled down and is not reserved. */
+  readonly next: (cidr: Cidr, isReserved: (ip: Ip) => boolean) => Ip | undefined;
   readonly isFree: (ip: Ip) => boolean;
   /** The addresses must be free. @throws JournalError */
-  readonly assign: (draft: Omit<Assignment, 'sequence' | 'state' | 'mac'>) => Assignment;
+  readonly assign: (draft: Omit<Assignment, 'sequence'>) => Assignment;
   /** `undefined` when there is no such assignment. @throws JournalError */
   readonly attach: (handle: Handle, mac: string) => Assignment | undefined;
   /** `undefined` when there is no such assignment, or `sequence` is given and is not its own. */
@@ -35,9 +37,10 @@ export type AddressBook = {
   readonly dropBlock: (cidr: Cidr) => void;
   /** Addresses that are not handed out although they are free; replaces what was given before. */
   readonly avoid: (ips: ReadonlySet<Ip>) => void;
+  readonly avoided: () => ReadonlySet<Ip>;
 };
 
-export function createAddressBook(journal: Journal, log: Log): AddressBook {
+export function createAddressBook(journal: Journal, cooling: Cooling, log: Log): AddressBook {
   const { snapshot } = journal;
   const assignments = new Map<Handle, Assignment>(snapshot.assignments.map((each) => [each.handle, each]));
   const holders = new Map<Ip, Handle>(snapshot.assignments.flatMap(({ handle, ips }) => ips.map((ip) => [ip, handle])));
@@ -46,17 +49,24 @@ export function createAddressBook(journal: Journal, log: Log): AddressBook {
   // Released in memory, but the journal could not be written: tried again with the next change.
   const unwritten = new Map<Handle, Assignment>();
   const owned = new Map<Cidr, OwnedBlock>();
+  let sorted: readonly KnownBlock[] = [];
   let sequence = snapshot.sequence;
   let avoided: ReadonlySet<Ip> = new Set();
+  cooling.begin(snapshot.released);
 
+  const sort = (): void => {
+    sorted = [...owned.values()].map(({ block }) => block).sort(compareBlocks);
+  };
   const open = (block: KnownBlock): void => {
     const within = (ip: Ip): boolean => cidrContains(block.cidr, ip);
-    const history = { used: holders.keys().filter(within).toArray(), released: [...released].filter(within) };
+    const history = { used: [...holders.keys()].filter(within), released: [...released].filter(within) };
     owned.set(block.cidr, { block, list: createFreeList(block.cidr, history) });
+    sort();
   };
   const ownedAround = (ip: Ip): OwnedBlock | undefined =>
     owned.values().find(({ block }) => cidrContains(block.cidr, ip));
   const free = (assignment: Assignment): void => {
+    cooling.begin(assignment.ips);
     for (const ip of assignment.ips) {
       holders.delete(ip);
       released.add(ip);
@@ -74,26 +84,27 @@ export function createAddressBook(journal: Journal, log: Log): AddressBook {
 
   return {
     find: (handle) => assignments.get(handle),
-    assignments: () => assignments.values().toArray(),
-    blocks: () =>
-      owned
-        .values()
-        .map(({ block }) => block)
-        .toArray()
-        .sort(compareBlocks),
+    assignments: () => [...assignments.values()],
+    blocks: () => sorted,
+    use: (cidr) => {
+      const counts = owned.get(cidr)?.list.counts();
+      return counts && { ...counts, cooling: cooling.count((ip) => cidrContains(cidr, ip)) };
+    },
     blockOf: (ip) => ownedAround(ip)?.block,
     holderOf: (ip) => holders.get(ip),
-    next: (cidr) => owned.get(cidr)?.list.next(avoided),
+    next: (cidr, isReserved) =>
+      owned.get(cidr)?.list.next((ip) => !avoided.has(ip) && !cooling.has(ip) && !isReserved(ip)),
     isFree: (ip) => !avoided.has(ip) && (ownedAround(ip)?.list.isFree(ip) ?? false),
     assign: (draft) => {
       flush();
-      const assignment: Assignment = { ...draft, sequence: sequence + 1, state: 'assigned' };
+      const assignment: Assignment = { ...draft, sequence: sequence + 1 };
       journal.assign(assignment);
       sequence++;
       assignments.set(assignment.handle, assignment);
       for (const ip of assignment.ips) {
         holders.set(ip, assignment.handle);
         released.delete(ip);
+        cooling.end(ip);
         ownedAround(ip)?.list.take(ip);
       }
       return assignment;
@@ -126,10 +137,12 @@ export function createAddressBook(journal: Journal, log: Log): AddressBook {
     dropBlock: (cidr) => {
       journal.dropBlock(cidr);
       owned.delete(cidr);
+      sort();
     },
     avoid: (ips) => {
       avoided = ips;
     },
+    avoided: () => avoided,
   };
 }
 

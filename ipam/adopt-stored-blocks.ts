@@ -6,6 +6,7 @@ import { createBlock } from './create-block.ts';
 import type { StartOutcome } from './ipam.ts';
 import { JournalError } from './journal-error.ts';
 import { adoptBlocks } from './model/adopt-blocks.ts';
+import { ownNode } from './own-node.ts';
 
 export type AdoptionParts = {
   readonly store: Store;
@@ -36,19 +37,27 @@ export async function adoptStoredBlocks(parts: AdoptionParts): Promise<StartOutc
 async function adoptOnce({ store, node, book, log }: AdoptionParts): Promise<StartOutcome | undefined> {
   // Taken before the list: a block that is claimed meanwhile is missing in the list, but not lost.
   const known = book.blocks();
+  const own = await ownNode(store, node);
   const { items: stored } = await store.list('IPBlock');
-  const adoption = adoptBlocks({ node, stored, known, assignments: book.assignments() });
+  const adoption = adoptBlocks({ node: own, stored, known, assignments: book.assignments() });
   for (const { cidr } of adoption.drop) {
     book.dropBlock(cidr);
     log.warn({ block: cidr }, 'Gave up an address block that the datastore does not give to this node');
   }
   for (const block of adoption.own) book.addBlock(block);
   for (const block of adoption.recreate) {
-    if (!(await createBlock(store, block, node))) return undefined;
+    if (!(await createBlock(store, block, own))) return undefined;
     log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');
+  }
+  for (const block of adoption.inherited) {
+    const { uid } = own;
+    if (uid !== undefined) await store.update({ ...block, spec: { ...block.spec, nodeUid: uid } });
+  }
+  for (const block of adoption.stranded) {
+    log.warn({ block }, 'An earlier Node of this name has an address block that is not taken over');
   }
   for (const { assignment, ip, block, owner } of adoption.conflicts) {
     log.error({ handle: assignment.handle, ip, block, owner }, 'A pod has an address of a block of another node');
   }
-  return { kind: 'adopted', conflicts: adoption.conflicts };
+  return { kind: 'adopted', conflicts: adoption.conflicts, stranded: adoption.stranded };
 }

@@ -2,17 +2,19 @@
 // datastore when they are full. Addresses of other nodes' blocks are never borrowed.
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import type { Store } from '../datastore/store.ts';
+import type { Cidr } from '../lib/cidr.ts';
 import { type Family, type Ip, ipFamily } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import { createAddressBook } from './address-book.ts';
-import { adoptStoredBlocks } from './adopt-stored-blocks.ts';
+import { createBlockKeeper } from './block-keeper.ts';
 import { createPoolChooser, type PoolSource } from './choose-pools-now.ts';
-import { claimBlock } from './claim-block.ts';
+import { createCooling } from './cooling.ts';
 import type { AssignOutcome, AssignRequest, FirstBlockOutcome, Ipam, OwnedBlock } from './ipam.ts';
 import { openJournal } from './journal.ts';
 import { JournalError } from './journal-error.ts';
-import { pickAddress, servesBlock, type Wish } from './pick-address.ts';
-import { noPool, type Refusal, refusalOf } from './refusals.ts';
+import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
+import { coolingDown, noPool, type Refusal } from './refusals.ts';
+import { createReserved } from './reserved.ts';
 
 export type IpamOptions = PoolSource & {
   readonly store: Store;
@@ -20,56 +22,57 @@ export type IpamOptions = PoolSource & {
   readonly node: string;
   readonly journalPath: string;
   readonly log: Log;
+  /** Addresses that nobody gets without naming them. Absent: none. */
+  readonly reserved?: () => readonly Cidr[];
+  /** The cluster's settings of the moment. Absent: their defaults. */
+  readonly settings?: () => IpamSettings;
   /** Absent: the machine's clock. */
   readonly now?: () => Date;
+  /** Milliseconds of a clock that does not jump. Absent: the process's. */
+  readonly monotonicMs?: () => number;
   /** Absent: the kernel's. */
   readonly bootId?: string;
 };
 
+export type IpamSettings = {
+  /** How long a released address rests. */
+  readonly cooldownMs: number;
+  /** Most blocks of one family on this node; 0: no limit. */
+  readonly maxBlocks: number;
+};
+
+const DEFAULTS: IpamSettings = { cooldownMs: 0, maxBlocks: 0 };
 /** New blocks that others may use up before a waiting request gives up. */
 const MAX_ROUNDS = 1000;
+const NO_CIDRS: readonly Cidr[] = [];
 
 /** @throws JournalError unwritable or busy */
 export async function createIpam(options: IpamOptions): Promise<Ipam> {
-  const { store, node, log, now = () => new Date() } = options;
+  const { store, node, log, settings = () => DEFAULTS, reserved: reservedNow = () => NO_CIDRS } = options;
+  const { now = () => new Date(), monotonicMs = () => performance.now() } = options;
   const journal = openJournal({ path: options.journalPath, node, bootId: options.bootId });
   const { recovered, stale } = journal.opening;
   if (recovered !== undefined) log.error(recovered, 'Moved an unusable address journal aside and started a new one');
   if (stale.length > 0) log.info({ count: stale.length }, 'Freed the addresses of the previous boot');
-  const book = createAddressBook(journal, log);
+  const cooling = createCooling(() => settings().cooldownMs, monotonicMs);
+  const book = createAddressBook(journal, cooling, log);
   const choose = createPoolChooser(options);
+  const reserved = createReserved(reservedNow);
   const listeners = new Set<(blocks: readonly OwnedBlock[]) => void>();
-  const claims = new Map<string, Promise<Refusal | undefined>>();
 
   const blocks = (): readonly OwnedBlock[] =>
     book.blocks().map(({ cidr, pool }) => ({ cidr, pool, name: ipBlockName(cidr) }));
-  const tellListeners = (): void => {
-    for (const listener of listeners) listener(blocks());
-  };
+  const keeper = createBlockKeeper({
+    ...{ store, node, book, log, choose, reserved, monotonicMs },
+    maxBlocks: () => settings().maxBlocks,
+    onChange: () => {
+      for (const listener of listeners) listener(blocks());
+    },
+  });
 
-  const claimAlone = async (family: Family, around: Ip | undefined): Promise<Refusal | undefined> => {
-    const { usable, refused } = choose(family, around === undefined ? 'automatic' : 'requested');
-    if (usable.length === 0) return noPool(family, refused);
-    const outcome = await claimBlock({ store, node, pools: usable, known: book.blocks(), around });
-    if (outcome.kind !== 'claimed') return refusalOf(outcome, { family, around });
-    const failure = unlessJournalFails(() => book.addBlock(outcome.block));
-    if (failure !== undefined) return failure;
-    log.info({ block: outcome.block.cidr, pool: outcome.block.pool }, 'Claimed an address block');
-    tellListeners();
-    return undefined;
-  };
-  /** `undefined`: there is a new block, look again. What is asked for while a claim is under way waits for that one. */
-  const claim = (family: Family, around?: Ip): Promise<Refusal | undefined> => {
-    const key = around ?? `${family}`;
-    const running = claims.get(key);
-    if (running !== undefined) return running;
-    const started = claimAlone(family, around).finally(() => claims.delete(key));
-    claims.set(key, started);
-    return started;
-  };
-
-  const assign = async ({ families, requested, ...request }: AssignRequest): Promise<AssignOutcome> => {
-    const wishes = wishesOf(families, requested ?? []);
+  const assign = async (request: AssignRequest): Promise<AssignOutcome> => {
+    const { families, requested, pools, ...about } = request;
+    const wishes = wishesOf(request);
     if (typeof wishes === 'string') return { kind: 'no-pool', why: wishes };
     // No `await` between picking and writing: concurrent requests cannot pick the same address.
     search: for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -77,23 +80,30 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
       if (existing !== undefined) return { kind: 'assigned', assignment: existing };
       const ips: Ip[] = [];
       for (const wish of wishes) {
-        const pick = pickAddress(wish, book, choose);
+        const pick = pickAddress(wish, { book, choose, isReserved: reserved.has });
         if (pick.kind === 'picked') ips.push(pick.ip);
         else if (pick.kind !== 'claim') return pick;
         else {
-          const refusal = await claim(pick.family, pick.around);
-          if (refusal !== undefined) return refusal;
+          const refusal = await keeper.claim(wish);
+          if (refusal !== undefined) return restingOr(refusal, wish);
           continue search;
         }
       }
-      const draft = { ...request, ips, assignedAt: now().toISOString() };
+      const draft = { ...about, ips, assignedAt: now().toISOString(), state: 'assigned' } as const;
       return unlessJournalFails(() => ({ kind: 'assigned', assignment: book.assign(draft) }));
     }
     return { kind: 'unavailable', why: `Cannot assign an address: others used up ${MAX_ROUNDS} new blocks first` };
   };
+  // An address that rests is free before long: a reason to come again, not to give up.
+  const restingOr = (refusal: Refusal, wish: Wish): Refusal => {
+    if (refusal.kind !== 'exhausted') return refusal;
+    const serving = book.blocks().filter((block) => poolsFor(wish, choose).usable.some((p) => servesBlock(p, block)));
+    const resting = serving.reduce((sum, { cidr }) => sum + (book.use(cidr)?.cooling ?? 0), 0);
+    return resting === 0 ? refusal : coolingDown(refusal.why, resting);
+  };
 
   const claimFirstBlock = async (): Promise<FirstBlockOutcome> => {
-    const choices = ([4, 6] as const).map((family) => ({ family, ...choose(family, 'automatic') }));
+    const choices = FAMILIES.map((family) => ({ family, ...choose({ family, want: { kind: 'automatic' } }) }));
     const served = choices.filter(({ usable }) => usable.length > 0);
     if (served.length === 0) {
       return noPool(
@@ -104,27 +114,28 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
     let failure: Refusal | undefined;
     for (const { family, usable } of served) {
       if (book.blocks().some((block) => usable.some((pool) => servesBlock(pool, block)))) continue;
-      failure = (await claim(family)) ?? failure;
+      failure = (await keeper.claim({ family })) ?? failure;
     }
     return failure ?? { kind: 'ready' };
   };
 
   return {
     opening: journal.opening,
-    start: async () => {
-      const before = JSON.stringify(blocks());
-      const outcome = await adoptStoredBlocks({ store, node, book, log });
-      if (JSON.stringify(blocks()) !== before) tellListeners();
-      return outcome;
-    },
+    start: keeper.start,
     claimFirstBlock,
-    families: () => ([4, 6] as const).filter((family) => choose(family, 'automatic').usable.length > 0),
+    releaseEmptyBlocks: keeper.releaseEmpty,
+    families: () => FAMILIES.filter((family) => choose({ family, want: { kind: 'automatic' } }).usable.length > 0),
     assign,
+    adopt: (found) => {
+      if (book.find(found.handle) !== undefined || found.ips.some((ip) => book.holderOf(ip) !== undefined)) return;
+      return book.assign({ ...found, assignedAt: now().toISOString(), state: 'attached' });
+    },
     markAttached: (handle, { mac }) => book.attach(handle, mac),
     release: book.release,
     find: book.find,
     assignments: book.assignments,
     blocks,
+    blockUse: book.use,
     onBlocksChanged: (listener) => {
       listeners.add(listener);
       return () => {
@@ -132,17 +143,21 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
       };
     },
     keepOut: (ips) => book.avoid(new Set(ips)),
+    keptOut: () => [...book.avoided()].filter((ip) => book.holderOf(ip) === undefined),
     close: journal.close,
   };
 }
 
+const FAMILIES = [4, 6] as const satisfies readonly Family[];
+
 /** One wish per family in the order asked for; a text when the request contradicts itself. */
-function wishesOf(families: readonly Family[], requested: readonly Ip[]): readonly Wish[] | string {
-  const all = new Map<Family, Wish>(families.map((family) => [family, family]));
-  for (const ip of requested) {
-    const other = all.get(ipFamily(ip));
-    if (typeof other === 'string') return `Cannot assign addresses "${other}" and "${ip}": expected one per family`;
-    all.set(ipFamily(ip), ip);
+function wishesOf({ namespace, families, requested = [], pools = {} }: AssignRequest): readonly Wish[] | string {
+  const all = new Map<Family, Wish>(families.map((family) => [family, { family, namespace, pools: pools[family] }]));
+  for (const address of requested) {
+    const family = ipFamily(address);
+    const other = all.get(family)?.address;
+    if (other !== undefined) return `Cannot assign addresses "${other}" and "${address}": expected one per family`;
+    all.set(family, { family, namespace, address });
   }
   return all.size === 0 ? 'Cannot assign an address: no address family is asked for' : [...all.values()];
 }

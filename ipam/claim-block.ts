@@ -3,11 +3,13 @@
 import type { IpBlock } from '../datastore/resources/ip-block.ts';
 import type { IpPool } from '../datastore/resources/ip-pool.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
-import { type Cidr, cidrContains, cidrContainsCidr, cidrOverlaps } from '../lib/cidr.ts';
+import { type Cidr, cidrContains, cidrContainsCidr, cidrOverlaps, type IpRange } from '../lib/cidr.ts';
 import type { Ip } from '../lib/ip.ts';
 import { createBlock } from './create-block.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
+import { isOwnedBy, type NodeIdentity } from './model/node-identity.ts';
 import { blockAround, unclaimedBlocks } from './model/pool-blocks.ts';
+import { ownNode } from './own-node.ts';
 
 export type ClaimRequest = {
   readonly store: Store;
@@ -18,6 +20,8 @@ export type ClaimRequest = {
   readonly known: readonly KnownBlock[];
   /** Claim the block around this address and no other. */
   readonly around?: Ip | undefined;
+  /** A block that lies in here whole is of no use. Absent: none. */
+  readonly reserved?: readonly IpRange[];
 };
 
 export type ClaimOutcome =
@@ -37,8 +41,9 @@ const MAX_LISTS = 16;
 export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
   const lost: Cidr[] = [];
   try {
+    const own = await ownNode(request.store, request.node);
     for (let round = 0; round < MAX_LISTS; round++) {
-      const outcome = await claimFromList(request, lost);
+      const outcome = await claimFromList(request, own, lost);
       if (outcome !== undefined) return outcome;
     }
   } catch (error) {
@@ -51,17 +56,21 @@ export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
 }
 
 /** `undefined`: too many races were lost (they are added to `lost`), the list is out of date. */
-async function claimFromList(request: ClaimRequest, lost: Cidr[]): Promise<ClaimOutcome | undefined> {
-  const { store, node, pools, known, around } = request;
+async function claimFromList(
+  request: ClaimRequest,
+  own: NodeIdentity,
+  lost: Cidr[],
+): Promise<ClaimOutcome | undefined> {
+  const { store, pools, known, around } = request;
   const { items } = await store.list('IPBlock');
-  const unknown = findUnknown(items, request);
+  const unknown = findUnknown(items, own, request);
   if (unknown !== undefined) return { kind: 'claimed', block: unknown };
   const taken = [...items.map(({ spec }) => spec.cidr), ...known.map(({ cidr }) => cidr), ...lost];
   let tries = 0;
   for (const pool of pools) {
     for (const cidr of candidates(pool, request, taken)) {
       if (tries++ === TRIES_PER_LIST) return undefined;
-      if (await createBlock(store, { cidr, pool: pool.metadata.name }, node)) {
+      if (await createBlock(store, { cidr, pool: pool.metadata.name }, own)) {
         return { kind: 'claimed', block: { cidr, pool: pool.metadata.name } };
       }
       lost.push(cidr);
@@ -73,11 +82,15 @@ async function claimFromList(request: ClaimRequest, lost: Cidr[]): Promise<Claim
   return owner === undefined ? undefined : { kind: 'foreign', owner };
 }
 
-function findUnknown(items: readonly IpBlock[], { node, pools, known, around }: ClaimRequest): KnownBlock | undefined {
+function findUnknown(
+  items: readonly IpBlock[],
+  own: NodeIdentity,
+  { pools, known, around }: ClaimRequest,
+): KnownBlock | undefined {
   const isKnown = new Set(known.map(({ cidr }) => cidr));
   const found = items.find(
     ({ spec }) =>
-      spec.node === node &&
+      isOwnedBy(spec, own) &&
       !isKnown.has(spec.cidr) &&
       (around === undefined || cidrContains(spec.cidr, around)) &&
       pools.some((pool) => pool.metadata.name === spec.pool && cidrContainsCidr(pool.spec.cidr, spec.cidr)),
@@ -85,8 +98,8 @@ function findUnknown(items: readonly IpBlock[], { node, pools, known, around }: 
   return found === undefined ? undefined : { cidr: found.spec.cidr, pool: found.spec.pool };
 }
 
-function candidates(pool: IpPool, { node, around }: ClaimRequest, taken: readonly Cidr[]): Iterable<Cidr> {
-  if (around === undefined) return unclaimedBlocks(pool, node, taken);
+function candidates(pool: IpPool, { node, around, reserved }: ClaimRequest, taken: readonly Cidr[]): Iterable<Cidr> {
+  if (around === undefined) return unclaimedBlocks(pool, node, taken, reserved);
   if (!cidrContains(pool.spec.cidr, around)) return [];
   const cidr = blockAround(pool, around);
   return taken.some((other) => cidrOverlaps(other, cidr)) ? [] : [cidr];

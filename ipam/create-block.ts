@@ -3,19 +3,20 @@ import { type IpBlock, ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import { cidrOverlaps } from '../lib/cidr.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
+import type { NodeIdentity } from './model/node-identity.ts';
 
 /**
  * Whether the block is this node's now. Nodes that see the pool with different block sizes could create overlapping
  * blocks under different names: a look after the create shows it to the later one at least, which withdraws.
  * @throws StoreError all but `exists`
  */
-export async function createBlock(store: Store, { cidr, pool }: KnownBlock, node: string): Promise<boolean> {
+export async function createBlock(store: Store, { cidr, pool }: KnownBlock, own: NodeIdentity): Promise<boolean> {
   const name = ipBlockName(cidr);
   const block: IpBlock = {
     apiVersion: 'margay.dev/v1alpha1',
     kind: 'IPBlock',
     metadata: { name },
-    spec: { cidr, pool, node },
+    spec: { cidr, pool, node: own.name, ...(own.uid === undefined ? {} : { nodeUid: own.uid }) },
   };
   try {
     await store.create(block);

@@ -16,9 +16,17 @@ export type AssignRequest = {
   readonly hostIfName: IfName;
   /** One address of each. */
   readonly families: readonly Family[];
+  /**
+   * Names or CIDRs of the pools that the pod asks for, by family, in order of preference. A family without an entry takes
+   * the pools whose selectors match.
+   */
+  readonly pools?: Readonly<Partial<Record<Family, readonly string[]>>>;
   /** Addresses that the pod insists on, at most one per family; they stand for their families. */
   readonly requested?: readonly Ip[];
 };
+
+/** An attachment as the kernel and the datastore show it. */
+export type AdoptRequest = Pick<Assignment, 'handle' | 'namespace' | 'pod' | 'uid' | 'ips' | 'netns' | 'hostIfName'>;
 
 export type AssignOutcome =
   | { readonly kind: 'assigned'; readonly assignment: Assignment }
@@ -34,7 +42,12 @@ export type AssignOutcome =
 export type OwnedBlock = { readonly cidr: Cidr; readonly pool: string; readonly name: string };
 
 export type StartOutcome =
-  | { readonly kind: 'adopted'; readonly conflicts: readonly BlockConflict[] }
+  | {
+      readonly kind: 'adopted';
+      readonly conflicts: readonly BlockConflict[];
+      /** Blocks of an earlier Node of this name, which are left alone. */
+      readonly stranded: readonly Cidr[];
+    }
   /** The journal's own blocks are used meanwhile; call again. */
   | { readonly kind: 'unavailable'; readonly why: string };
 
@@ -54,10 +67,20 @@ export type Ipam = {
    * Claims a block of each family that has a pool and no block yet, so that the node is reachable before its first pod.
    */
   readonly claimFirstBlock: () => Promise<FirstBlockOutcome>;
+  /**
+   * Gives blocks back that have been empty for the minimum age; of the blocks that serve this node, one of each family
+   * stays. Returns what went. What the datastore does not take stays ours.
+   */
+  readonly releaseEmptyBlocks: () => Promise<readonly Cidr[]>;
   /** Families of which a pool serves this node's pods now. */
   readonly families: () => readonly Family[];
   /** The same handle gets the same assignment again. The datastore is asked only when a new block is needed. */
   readonly assign: (request: AssignRequest) => Promise<AssignOutcome>;
+  /**
+   * Writes down an attachment that the kernel has and a lost journal forgot; `undefined` when somebody holds one of its
+   * addresses, or its handle. @throws JournalError
+   */
+  readonly adopt: (found: AdoptRequest) => Assignment | undefined;
   /** `undefined`: there is no such assignment. @throws JournalError */
   readonly markAttached: (handle: Handle, details: { readonly mac: string }) => Assignment | undefined;
   /**
@@ -77,5 +100,12 @@ export type Ipam = {
    * was given before. Needed after a journal was lost (`opening.recovered`).
    */
   readonly keepOut: (ips: readonly Ip[]) => void;
+  /** Free addresses that are kept out. */
+  readonly keptOut: () => readonly Ip[];
+  /** How many addresses of an own block someone has; `undefined` when it is not ours. */
+  readonly blockUse: (cidr: Cidr) => BlockUse | undefined;
   readonly close: () => void;
 };
+
+/** `cooling`: free, but resting. */
+export type BlockUse = { readonly size: number; readonly used: number; readonly cooling: number };

@@ -1,46 +1,64 @@
 // Finds the address for one family of a request in this node's blocks, or says what stands in the way. Changes nothing.
 import type { IpPool } from '../datastore/resources/ip-pool.ts';
 import { type Cidr, cidrContains, cidrContainsCidr } from '../lib/cidr.ts';
-import { type Family, type Ip, ipFamily } from '../lib/ip.ts';
+import type { Family, Ip } from '../lib/ip.ts';
 import type { AddressBook } from './address-book.ts';
 import type { PoolChooser } from './choose-pools-now.ts';
+import type { PoolChoice, PoolWant } from './model/choose-pools.ts';
 import { noPool, noPoolWith, type Refusal, takenBy } from './refusals.ts';
 
-/** Any address of a family, or one address. */
-export type Wish = Family | Ip;
+/** One address of a family: any, one of named pools, or this one. */
+export type Wish = {
+  readonly family: Family;
+  /** Absent: for the node, before there is a pod. */
+  readonly namespace?: string;
+  readonly pools?: readonly string[] | undefined;
+  /** Outranks `pools`. */
+  readonly address?: Ip | undefined;
+};
 
 export type Pick =
   | { readonly kind: 'picked'; readonly ip: Ip }
-  /** This node needs another block, `around` the wished address if there is one. */
-  | { readonly kind: 'claim'; readonly family: Family; readonly around?: Ip }
+  /** This node needs another block. */
+  | { readonly kind: 'claim' }
   | Refusal;
 
-export function pickAddress(wish: Wish, book: AddressBook, choose: PoolChooser): Pick {
-  return typeof wish === 'string' ? pickRequested(wish, book, choose) : pickAutomatic(wish, book, choose);
+/** `isReserved`: addresses that nobody gets without naming them. */
+export function pickAddress(
+  wish: Wish,
+  { book, choose, isReserved }: Readonly<{ book: AddressBook; choose: PoolChooser; isReserved: (ip: Ip) => boolean }>,
+): Pick {
+  const { usable, refused } = poolsFor(wish, choose);
+  const { family, address } = wish;
+  if (address !== undefined) return pickRequested(address, { usable, refused }, book);
+  if (usable.length === 0) return noPool(family, refused);
+  const blocks = book.blocks();
+  for (const pool of usable) {
+    for (const block of blocks) {
+      const ip = servesBlock(pool, block) ? book.next(block.cidr, isReserved) : undefined;
+      if (ip !== undefined) return { kind: 'picked', ip };
+    }
+  }
+  return { kind: 'claim' };
 }
+
+/** The pools that may serve a wish. */
+export const poolsFor = ({ address, pools, ...about }: Wish, choose: PoolChooser): PoolChoice =>
+  choose({ ...about, want: wantOf(address, pools) });
 
 /** Whether addresses of a block may be given in the name of a pool. */
 export const servesBlock = (pool: IpPool, block: { readonly cidr: Cidr; readonly pool: string }): boolean =>
   block.pool === pool.metadata.name && cidrContainsCidr(pool.spec.cidr, block.cidr);
 
-function pickAutomatic(family: Family, book: AddressBook, choose: PoolChooser): Pick {
-  const { usable, refused } = choose(family, 'automatic');
-  if (usable.length === 0) return noPool(family, refused);
-  const blocks = book.blocks();
-  for (const pool of usable) {
-    for (const block of blocks) {
-      const ip = servesBlock(pool, block) ? book.next(block.cidr) : undefined;
-      if (ip !== undefined) return { kind: 'picked', ip };
-    }
-  }
-  return { kind: 'claim', family };
+function wantOf(address: Ip | undefined, pools: readonly string[] | undefined): PoolWant {
+  if (address !== undefined) return { kind: 'address' };
+  return pools === undefined ? { kind: 'automatic' } : { kind: 'named', pools };
 }
 
-function pickRequested(ip: Ip, book: AddressBook, choose: PoolChooser): Pick {
-  const { usable, refused } = choose(ipFamily(ip), 'requested');
+function pickRequested(ip: Ip, { usable, refused }: PoolChoice, book: AddressBook): Pick {
   if (!usable.some(({ spec }) => cidrContains(spec.cidr, ip))) return noPoolWith(ip, refused);
   const holder = book.holderOf(ip);
   if (holder !== undefined) return takenBy(ip, holder);
-  if (book.blockOf(ip) === undefined) return { kind: 'claim', family: ipFamily(ip), around: ip };
+  if (book.blockOf(ip) === undefined) return { kind: 'claim' };
   return book.isFree(ip) ? { kind: 'picked', ip } : takenBy(ip, 'an interface without an assignment');
 }

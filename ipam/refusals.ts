@@ -7,7 +7,7 @@ import type { PoolChoice } from './model/choose-pools.ts';
 export type Refusal = Exclude<AssignOutcome, { kind: 'assigned' }>;
 
 export function noPool(family: Family, refused: PoolChoice['refused']): Refusal & { kind: 'no-pool' } {
-  const found = refused.length === 0 ? 'there is none' : `none serves this node${listed(refused)}`;
+  const found = refused.length === 0 ? 'there is none' : `none serves this pod${listed(refused)}`;
   return {
     kind: 'no-pool',
     why: `Cannot assign an IPv${family} address: ${found}, expected an enabled IPPool of that family`,
@@ -24,6 +24,18 @@ export const takenBy = (ip: Ip, by: string): Refusal => ({
   ip,
   by,
   why: `Cannot assign address "${ip}": ${by} has it, expected a free address`,
+});
+
+/** `why`: that of the refusal without the resting addresses. */
+export const coolingDown = (why: string, resting: number): Refusal => ({
+  kind: 'unavailable',
+  why: `${why}; ${resting} released addresses cool down and are free soon`,
+});
+
+export const tooManyBlocks = (family: Family, most: number, pools: readonly string[]): Refusal => ({
+  kind: 'exhausted',
+  pools,
+  why: `Cannot assign an IPv${family} address: the blocks of this node are full, and it has ${most}, the most that IPAMConfiguration "default" allows`,
 });
 
 /** `around`: the requested address that the claim was for. */

@@ -4,6 +4,8 @@ import { type BgpPeer, bgpPeerSchema } from './bgp-peer.ts';
 import { type ClusterNetworkPolicy, clusterNetworkPolicySchema } from './cluster-network-policy.ts';
 import { type IpBlock, ipBlockSchema } from './ip-block.ts';
 import { type IpPool, ipPoolSchema } from './ip-pool.ts';
+import { type IpReservation, ipReservationSchema } from './ip-reservation.ts';
+import { type IpamConfiguration, ipamConfigurationSchema } from './ipam-configuration.ts';
 import { type Namespace, namespaceSchema } from './namespace.ts';
 import { type NetworkPolicy, networkPolicySchema } from './network-policy.ts';
 import { type Node, nodeSchema } from './node.ts';
@@ -18,6 +20,8 @@ export type Resource =
   | ClusterNetworkPolicy
   | IpPool
   | IpBlock
+  | IpReservation
+  | IpamConfiguration
   | BgpConfiguration
   | BgpPeer;
 
@@ -58,6 +62,20 @@ export const KINDS = {
     shortNames: [],
     namespaced: false,
     schema: ipBlockSchema,
+  },
+  IPReservation: {
+    apiVersion: 'projectcalico.org/v3',
+    plural: 'ipreservations',
+    shortNames: [],
+    namespaced: false,
+    schema: ipReservationSchema,
+  },
+  IPAMConfiguration: {
+    apiVersion: 'projectcalico.org/v3',
+    plural: 'ipamconfigurations',
+    shortNames: ['ipamconfig'],
+    namespaced: false,
+    schema: ipamConfigurationSchema,
   },
   BGPConfiguration: {
     apiVersion: 'projectcalico.org/v3',

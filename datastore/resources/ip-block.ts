@@ -15,6 +15,8 @@ export const ipBlockSchema = z.looseObject({
     pool: z.string(),
     /** Name of the owning Node. */
     node: z.string(),
+    /** Uid of that Node: another Node may have the same name later. Absent: it had none when it claimed the block. */
+    nodeUid: z.string().exactOptional(),
   }),
 });
 

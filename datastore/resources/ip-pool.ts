@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Cidr, cidrFamily, cidrLength } from '../../lib/cidr.ts';
 import { metadataSchema } from './metadata.ts';
-import { cidrSchema } from './scalars.ts';
+import { cidrSchema, selectorSchema } from './scalars.ts';
 
 const specSchema = z
   .looseObject({
@@ -14,12 +14,12 @@ const specSchema = z
     disabled: z.boolean().exactOptional(),
     disableBGPExport: z.boolean().exactOptional(),
     /** Calico selector over node labels. Absent: all nodes. */
-    nodeSelector: z.string().exactOptional(),
+    nodeSelector: selectorSchema.exactOptional(),
     /** Calico selector over namespace labels. Absent: all namespaces. */
-    namespaceSelector: z.string().exactOptional(),
+    namespaceSelector: selectorSchema.exactOptional(),
     /** Absent: Workload and Tunnel. */
     allowedUses: z.array(z.enum(['Workload', 'Tunnel', 'LoadBalancer'])).exactOptional(),
-    /** `Manual`: only for pods that ask for the pool by annotation. Absent: Automatic. */
+    /** `Manual`: only for pods that ask for the pool or for an address of it. Absent: Automatic. */
     assignmentMode: z.enum(['Automatic', 'Manual']).exactOptional(),
   })
   .check((context) => {

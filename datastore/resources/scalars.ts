@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Brand } from '../../lib/brand.ts';
 import { type Cidr, parseCidr } from '../../lib/cidr.ts';
 import { type Ip, parseIp } from '../../lib/ip.ts';
+import { parseSelector } from '../../lib/selector/parse-selector.ts';
 
 /** An autonomous system number, 1 to 4294967295 (RFC 6793; 0 is reserved by RFC 7607). */
 export type Asn = Brand<number, 'Asn'>;
@@ -19,6 +20,12 @@ export const cidrSchema = z.string().transform((text, context): Cidr => {
   if (parsed.ok) return parsed.value;
   context.addIssue(parsed.error);
   return z.NEVER;
+});
+
+/** A selector in Calico's grammar; stays text, as its user wrote it. */
+export const selectorSchema = z.string().check((context) => {
+  const parsed = parseSelector(context.value);
+  if (!parsed.ok) context.issues.push({ code: 'custom', message: parsed.error, input: context.value });
 });
 
 /** A transport port, 1 to 65535. */

@@ -8,6 +8,7 @@ import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
+import type { Labels } from '../../lib/selector/types.ts';
 import { createPolicyModel } from '../../policy/model/policy-model.ts';
 import type { LogDenied } from '../render/policy/denials.ts';
 import type { Generation } from '../render/policy/generation.ts';
@@ -15,7 +16,7 @@ import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
 import { feedPolicy, problemsOf } from './feed-policy.ts';
-import { createResources } from './resources.ts';
+import { createResources, type Resources } from './resources.ts';
 import { createRouting, type Routing } from './routing.ts';
 
 export type Model = {
@@ -36,6 +37,11 @@ export type Model = {
   /** Every object that is in force, of every kind. */
   readonly resources: () => Iterable<Resource>;
   readonly pools: () => readonly IpPool[];
+  /** What address management reads besides the pools. */
+  readonly addressing: Pick<Resources, 'reservedCidrs' | 'ipamConfiguration' | 'namespaceLabels'> & {
+    /** Of the own Node; the same object until the Node changes. */
+    readonly nodeLabels: () => Labels;
+  };
   /** Own addresses; empty while the Node object is not known. */
   readonly nodeAddresses: () => readonly Ip[];
   readonly endpoints: () => readonly EndpointView[];
@@ -96,9 +102,15 @@ export function createModel({
     resource: resources.get,
     resources: resources.all,
     pools: resources.pools,
+    addressing: {
+      ...resources,
+      nodeLabels: () => resources.nodes().find(({ metadata }) => metadata.name === node)?.metadata.labels ?? NO_LABELS,
+    },
     nodeAddresses: () => routing.bgp().desired?.global.listenAddresses ?? [],
     endpoints: endpoints.list,
     routing,
     problems: () => [...resources.problems(), ...[...resources.all()].flatMap(problemsOf), ...routing.problems()],
   };
 }
+
+const NO_LABELS: Labels = {};

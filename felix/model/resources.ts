@@ -1,10 +1,13 @@
 // The objects of the datastore that routing looks at, by kind, and what is wrong with any object of any kind.
 import type { BgpConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { BgpPeer } from '../../datastore/resources/bgp-peer.ts';
-import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
+import { type Resource, type ResourceKey, resourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
+import { IPAM_CONFIGURATION_NAME, type IpamConfiguration } from '../../datastore/resources/ipam-configuration.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Change } from '../../lib/change.ts';
+import type { Cidr } from '../../lib/cidr.ts';
+import type { Labels } from '../../lib/selector/types.ts';
 
 export type Resources = {
   /** Takes a change; an object that cannot be used (`error`) keeps its last good form. Returns what is in force now. */
@@ -18,6 +21,11 @@ export type Resources = {
   readonly peers: () => readonly BgpPeer[];
   /** BGPConfiguration `default`. Absent: the defaults hold. */
   readonly bgpConfiguration: () => BgpConfiguration | undefined;
+  /** Of all IPReservations; the same array until one of them changes. */
+  readonly reservedCidrs: () => readonly Cidr[];
+  /** IPAMConfiguration `default`. Absent: the defaults hold. */
+  readonly ipamConfiguration: () => IpamConfiguration | undefined;
+  readonly namespaceLabels: (namespace: string) => Labels | undefined;
   /** A sentence for each object that cannot be used. */
   readonly problems: () => readonly string[];
 };
@@ -29,6 +37,7 @@ export function createResources(): Resources {
   const peers = new Map<ResourceKey, BgpPeer>();
   const configurations = new Map<ResourceKey, BgpConfiguration>();
   const problems = new Map<ResourceKey, string>();
+  let reserved: readonly Cidr[] = [];
   return {
     accept: ({ key, value }, error) => {
       if (error !== undefined) {
@@ -38,6 +47,7 @@ export function createResources(): Resources {
       problems.delete(key);
       if (value === undefined) {
         for (const table of [good, nodes, pools, peers, configurations]) table.delete(key);
+        if (key.startsWith('IPReservation/')) reserved = reservedBy(good.values());
         return undefined;
       }
       good.set(key, value);
@@ -45,6 +55,7 @@ export function createResources(): Resources {
       else if (value.kind === 'IPPool') pools.set(key, value);
       else if (value.kind === 'BGPPeer') peers.set(key, value);
       else if (value.kind === 'BGPConfiguration') configurations.set(key, value);
+      else if (value.kind === 'IPReservation') reserved = reservedBy(good.values());
       return value;
     },
     get: (key) => good.get(key),
@@ -53,6 +64,18 @@ export function createResources(): Resources {
     pools: () => [...pools.values()],
     peers: () => [...peers.values()],
     bgpConfiguration: () => configurations.get('BGPConfiguration/default'),
+    reservedCidrs: () => reserved,
+    ipamConfiguration: () => {
+      const found = good.get(resourceKey('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME));
+      return found?.kind === 'IPAMConfiguration' ? found : undefined;
+    },
+    namespaceLabels: (namespace) => {
+      const found = good.get(resourceKey('Namespace', undefined, namespace));
+      return found === undefined ? undefined : (found.metadata.labels ?? {});
+    },
     problems: () => [...problems.values()],
   };
 }
+
+const reservedBy = (objects: Iterable<Resource>): readonly Cidr[] =>
+  [...objects].flatMap((each) => (each.kind === 'IPReservation' ? (each.spec.reservedCIDRs ?? []) : []));

@@ -6,12 +6,12 @@ import { unwrap } from '../../lib/result.ts';
 import { type Assignment, assignmentSchema } from '../assignment.ts';
 import { adoptBlocks, type KnownBlock } from './adopt-blocks.ts';
 
-const stored = (cidr: string, node: string): IpBlock =>
+const stored = (cidr: string, node: string, nodeUid?: string): IpBlock =>
   ipBlockSchema.parse({
     apiVersion: 'margay.dev/v1alpha1',
     kind: 'IPBlock',
     metadata: { name: ipBlockName(unwrap(parseCidr(cidr))) },
-    spec: { cidr, pool: 'p', node },
+    spec: { cidr, pool: 'p', node, ...(nodeUid === undefined ? {} : { nodeUid }) },
   });
 const known = (cidr: string): KnownBlock => ({ cidr: unwrap(parseCidr(cidr)), pool: 'p' });
 const assignment = (...ips: string[]): Assignment =>
@@ -53,6 +53,32 @@ const rows = [
     conflicts: [],
   },
   {
+    name: 'a block of an earlier node of this name that the journal does not know',
+    given: given([stored(one, 'me', 'old')], [], []),
+    own: [],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    stranded: [one],
+  },
+  {
+    name: 'a block of an earlier node of this name that the journal knows',
+    given: given([stored(one, 'me', 'old')], [known(one)], [assignment('10.244.1.7')]),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    inherited: [one],
+  },
+  {
+    name: 'a block that carries the uid of this node',
+    given: given([stored(one, 'me', 'new')], [], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+  },
+  {
     name: 'an empty block that is gone from the datastore',
     given: given([], [known(one)], []),
     own: [],
@@ -86,11 +112,13 @@ const rows = [
   },
 ];
 
-for (const { name, given, own, recreate, drop, conflicts } of rows) {
+for (const { name, given, own, recreate, drop, conflicts, inherited = [], stranded = [] } of rows) {
   test(`adoptBlocks() of ${name}`, () => {
-    const adoption = adoptBlocks({ node: 'me', ...given });
+    const adoption = adoptBlocks({ node: { name: 'me', uid: 'new' }, ...given });
     const text = (blocks: readonly { cidr: string }[]) => blocks.map(({ cidr }) => cidr);
     assert.deepEqual(text(adoption.own), own);
+    assert.deepEqual(text(adoption.inherited.map(({ spec }) => spec)), inherited);
+    assert.deepEqual(adoption.stranded, stranded);
     assert.deepEqual(text(adoption.recreate), recreate);
     assert.deepEqual(text(adoption.drop), drop);
     assert.deepEqual(

@@ -4,6 +4,7 @@ import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import { type Cidr, cidrContains, cidrFamily, cidrLength, cidrOf, cidrOverlaps } from '../../lib/cidr.ts';
 import { type Ip, ipFamily } from '../../lib/ip.ts';
 import type { Assignment } from '../assignment.ts';
+import { isOfNamesake, type NodeIdentity } from './node-identity.ts';
 
 export type KnownBlock = { readonly cidr: Cidr; readonly pool: string };
 
@@ -18,6 +19,10 @@ export type BlockConflict = {
 export type Adoption = {
   /** Blocks that the datastore gives to this node. */
   readonly own: readonly KnownBlock[];
+  /** Those of `own` that stand under the uid of an earlier Node: this machine had them then, so that they are its still. */
+  readonly inherited: readonly IpBlock[];
+  /** Blocks of an earlier Node of this name that this machine never had: perhaps another machine uses them. */
+  readonly stranded: readonly Cidr[];
   /** Blocks that vanished from the datastore while pods have addresses in them: to be created again. */
   readonly recreate: readonly KnownBlock[];
   /** Blocks of the journal that are not this node's any more. */
@@ -26,13 +31,16 @@ export type Adoption = {
 };
 
 export function adoptBlocks(given: {
-  readonly node: string;
+  readonly node: NodeIdentity;
   readonly stored: readonly IpBlock[];
   readonly known: readonly KnownBlock[];
   readonly assignments: readonly Assignment[];
 }): Adoption {
-  const own = given.stored.filter(({ spec }) => spec.node === given.node).map(({ spec }) => blockOf(spec));
-  const foreign = given.stored.filter(({ spec }) => spec.node !== given.node).map(({ spec }) => spec);
+  const isKnown = new Set(given.known.map(({ cidr }) => cidr));
+  const isStranded = ({ spec }: IpBlock): boolean => isOfNamesake(spec, given.node) && !isKnown.has(spec.cidr);
+  const mine = given.stored.filter((block) => block.spec.node === given.node.name && !isStranded(block));
+  const own = mine.map(({ spec }) => blockOf(spec));
+  const foreign = given.stored.filter((block) => !mine.includes(block)).map(({ spec }) => spec);
   const ownerOf = indexBlocks(foreign);
   const held = given.assignments.flatMap((assignment) => assignment.ips.map((ip) => ({ assignment, ip })));
   const missing = given.known.filter(({ cidr }) => !own.some((block) => block.cidr === cidr));
@@ -41,6 +49,8 @@ export function adoptBlocks(given: {
     ![...own, ...foreign].some((block) => cidrOverlaps(block.cidr, cidr));
   return {
     own,
+    inherited: mine.filter(({ spec }) => isOfNamesake(spec, given.node)),
+    stranded: given.stored.filter(isStranded).map(({ spec }) => spec.cidr),
     recreate: missing.filter(isWanted),
     drop: missing.filter((block) => !isWanted(block)),
     conflicts: held.flatMap(({ assignment, ip }) => {

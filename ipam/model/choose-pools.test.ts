@@ -10,7 +10,7 @@ const pool = (name: string, cidr: string, spec: object = {}, metadata: object = 
     metadata: { name, ...metadata },
     spec: { cidr, ...spec },
   });
-const automatic: PoolQuery = { family: 4, nodeLabels: { zone: 'a' }, purpose: 'automatic' };
+const automatic: PoolQuery = { family: 4, nodeLabels: { zone: 'a' }, want: { kind: 'automatic' } };
 
 const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>; usable: string[]; why?: RegExp }[] = [
   {
@@ -37,7 +37,7 @@ const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>
     why: /allowedUses/,
   },
   {
-    name: 'no pool for some namespaces, because their labels are not known here',
+    name: 'no pool for some namespaces, when the labels of the namespace are not known',
     given: [pool('a', '10.244.0.0/16', { namespaceSelector: "team == 'x'" })],
     usable: [],
     why: /namespaceSelector/,
@@ -51,7 +51,7 @@ const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>
   {
     name: 'a manual pool for a requested address',
     given: [pool('a', '10.244.0.0/16', { assignmentMode: 'Manual', nodeSelector: "zone == 'b'" })],
-    query: { purpose: 'requested' },
+    query: { want: { kind: 'address' } },
     usable: ['a'],
   },
   {
@@ -60,18 +60,52 @@ const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>
     usable: ['a', 'b'],
   },
   {
-    name: 'no pool whose selector nobody evaluates',
-    given: [pool('a', '10.244.0.0/16', { nodeSelector: "zone == 'a'" })],
-    usable: [],
-    why: /nodeSelector/,
+    name: 'pools by the labels of the namespace',
+    given: [
+      pool('a', '10.244.0.0/16', { namespaceSelector: "team in {'x', 'y'}" }),
+      pool('b', '10.245.0.0/16', { namespaceSelector: '!has(team)' }),
+    ],
+    query: { namespaceLabels: { team: 'y' } },
+    usable: ['a'],
+    why: /namespaceSelector "!has\(team\)" does not select the pod's namespace/,
   },
   {
-    name: 'pools by an evaluated selector',
+    name: 'named pools in their order, whatever their selectors and mode',
+    given: [
+      pool('a', '10.244.0.0/16', { nodeSelector: "zone == 'b'" }),
+      pool('b', '10.245.0.0/16', { assignmentMode: 'Manual' }),
+      pool('c', '10.246.0.0/16'),
+    ],
+    query: { want: { kind: 'named', pools: ['10.245.0.0/16', 'a'] } },
+    usable: ['b', 'a'],
+  },
+  {
+    name: 'no named pool when one of them is disabled',
+    given: [pool('a', '10.244.0.0/16'), pool('b', '10.245.0.0/16', { disabled: true })],
+    query: { want: { kind: 'named', pools: ['a', 'b'] } },
+    usable: [],
+    why: /disabled/,
+  },
+  {
+    name: 'no named pool when one of them is not there',
+    given: [pool('a', '10.244.0.0/16')],
+    query: { want: { kind: 'named', pools: ['x', 'a'] } },
+    usable: [],
+    why: /there is none of this name or CIDR/,
+  },
+  {
+    name: 'no named pool of the other family',
+    given: [pool('six', 'fd00:10:244::/48')],
+    query: { want: { kind: 'named', pools: ['six'] } },
+    usable: [],
+    why: /not of IPv4/,
+  },
+  {
+    name: 'pools by the labels of the node',
     given: [
       pool('a', '10.244.0.0/16', { nodeSelector: "zone == 'a'" }),
       pool('b', '10.245.0.0/16', { nodeSelector: "zone == 'b'" }),
     ],
-    query: { matches: (selector, labels) => selector === `zone == '${labels['zone']}'` },
     usable: ['a'],
     why: /zone == 'b'/,
   },

@@ -1,55 +1,101 @@
 // Which pools may serve a pod on this node, and why the others may not. What cannot be understood serves nobody.
+//
+// Who asks for pools by name (the pod's annotation before its namespace's before the network configuration's: that is
+// for the caller to settle) gets them in that order, whatever their selectors say, or nothing. Everybody else gets the
+// pools whose selectors match node and namespace.
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
-import { cidrFamily, cidrOverlaps } from '../../lib/cidr.ts';
+import { cidrFamily, cidrOverlaps, parseCidr } from '../../lib/cidr.ts';
 import type { Family } from '../../lib/ip.ts';
+import { parseSelector } from '../../lib/selector/parse-selector.ts';
+import { selectorMatches } from '../../lib/selector/selector-matches.ts';
+import type { Labels } from '../../lib/selector/types.ts';
 
-export type Labels = Readonly<Record<string, string>>;
+export type PoolWant =
+  /** What there is. */
+  | { readonly kind: 'automatic' }
+  /** An address that the pod names: any enabled pool may have it, on any node. */
+  | { readonly kind: 'address' }
+  /** Names or CIDRs of pools, in order of preference. */
+  | { readonly kind: 'named'; readonly pools: readonly string[] };
 
 export type PoolQuery = {
   readonly family: Family;
   readonly nodeLabels: Labels;
-  /** `automatic`: the pod takes what there is. `requested`: it names an address, which Manual pools serve too, on any node. */
-  readonly purpose: 'automatic' | 'requested';
-  /** Evaluates a Calico selector that is not `all()`. Absent: a pool with such a selector serves no pod. */
-  readonly matches?: ((selector: string, labels: Labels) => boolean) | undefined;
+  /** Of the pod's namespace. Absent: not known, so that pools for some namespaces do not serve. */
+  readonly namespaceLabels?: Labels | undefined;
+  readonly want: PoolWant;
 };
 
 export type PoolChoice = {
-  /** Sorted by name. */
+  /** In order of preference: as named, else by name. */
   readonly usable: readonly IpPool[];
   /** Pools of the family that do not serve, each with the reason. */
-  readonly refused: readonly { readonly pool: string; readonly why: string }[];
+  readonly refused: readonly PoolRefusal[];
 };
 
+export type PoolRefusal = { readonly pool: string; readonly why: string };
+
 export function choosePools(pools: readonly IpPool[], query: PoolQuery): PoolChoice {
-  const usable: IpPool[] = [];
-  const refused: { readonly pool: string; readonly why: string }[] = [];
   const sorted = [...pools].sort((a, b) => compareText(a.metadata.name, b.metadata.name));
+  const { want, family } = query;
+  if (want.kind === 'named') return chooseNamed(sorted, want.pools, family);
+  const usable: IpPool[] = [];
+  const refused: PoolRefusal[] = [];
   for (const pool of sorted) {
-    if (cidrFamily(pool.spec.cidr) !== query.family) continue;
-    const why = refusal(pool, query) ?? overlap(pool, sorted);
+    if (cidrFamily(pool.spec.cidr) !== family) continue;
+    const why = unfit(pool, sorted) ?? (want.kind === 'automatic' ? unselected(pool, query) : undefined);
     if (why === undefined) usable.push(pool);
     else refused.push({ pool: pool.metadata.name, why });
   }
   return { usable, refused };
 }
 
-function refusal(pool: IpPool, query: PoolQuery): string | undefined {
-  const { disabled, allowedUses, assignmentMode, nodeSelector, namespaceSelector } = pool.spec;
+// One name that cannot be served refuses the request: a pod that names pools relies on being in one of them.
+function chooseNamed(sorted: readonly IpPool[], names: readonly string[], family: Family): PoolChoice {
+  const usable: IpPool[] = [];
+  const refused: PoolRefusal[] = [];
+  for (const name of names) {
+    const pool = sorted.find(({ metadata, spec }) => metadata.name === name || spec.cidr === canonical(name));
+    const why =
+      pool === undefined
+        ? 'there is none of this name or CIDR'
+        : cidrFamily(pool.spec.cidr) === family
+          ? unfit(pool, sorted)
+          : `spec.cidr ${pool.spec.cidr} is not of IPv${family}`;
+    if (pool !== undefined && why === undefined) usable.push(pool);
+    else refused.push({ pool: name, why: why ?? '' });
+  }
+  return { usable: refused.length === 0 ? usable : [], refused };
+}
+
+function canonical(text: string): string | undefined {
+  const parsed = parseCidr(text);
+  return parsed.ok ? parsed.value : undefined;
+}
+
+/** Why the pool serves no pod at all. */
+function unfit(pool: IpPool, pools: readonly IpPool[]): string | undefined {
+  const { disabled, allowedUses } = pool.spec;
   if (disabled === true) return 'spec.disabled is true';
   if (pool.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
   if (allowedUses?.includes('Workload') === false) return 'spec.allowedUses does not include Workload';
-  if (query.purpose === 'requested') return undefined;
+  return overlap(pool, pools);
+}
+
+/** Why the pool does not serve a pod that asks for none. */
+function unselected({ spec }: IpPool, { nodeLabels, namespaceLabels }: PoolQuery): string | undefined {
+  const { assignmentMode, nodeSelector = '', namespaceSelector = '' } = spec;
   if (assignmentMode === 'Manual') return 'spec.assignmentMode is Manual';
-  if (!selectsAll(namespaceSelector)) return `spec.namespaceSelector "${namespaceSelector}" is not supported`;
-  return selects(nodeSelector, query) ? undefined : `spec.nodeSelector "${nodeSelector}" does not select this node`;
+  if (!selects(nodeSelector, nodeLabels)) return `spec.nodeSelector "${nodeSelector}" does not select this node`;
+  if (selects(namespaceSelector, namespaceLabels)) return undefined;
+  return `spec.namespaceSelector "${namespaceSelector}" does not select the pod's namespace`;
 }
 
-function selects(selector: string | undefined, { matches, nodeLabels }: PoolQuery): boolean {
-  return selectsAll(selector) || (matches?.(String(selector), nodeLabels) ?? false);
+function selects(text: string, labels: Labels | undefined): boolean {
+  const selector = parseSelector(text);
+  if (!selector.ok) return false;
+  return selector.value.kind === 'all' || (labels !== undefined && selectorMatches(selector.value, labels));
 }
-
-const selectsAll = (selector = ''): boolean => /^\s*(all\s*\(\s*\)\s*)?$/.test(selector);
 
 // Blocks of different sizes could overlap without a common name, and then the atomic create would not keep them apart.
 function overlap(pool: IpPool, pools: readonly IpPool[]): string | undefined {

@@ -5,16 +5,16 @@ import { type Cidr, cidrContains, cidrRange, cidrSize } from '../../lib/cidr.ts'
 import { type Ip, ipFromBigInt } from '../../lib/ip.ts';
 
 export type FreeList = {
-  /** The address whose turn it is, `undefined` when none is free. Addresses that `avoid` names are passed over. */
-  readonly next: (avoid: ReadonlySet<Ip>) => Ip | undefined;
+  /** The address whose turn it is, `undefined` when none is free that `may` be given. */
+  readonly next: (may: (ip: Ip) => boolean) => Ip | undefined;
   /** Whether the address lies in the block and nobody has it. */
   readonly isFree: (ip: Ip) => boolean;
   /** Marks a free address as used. @throws RangeError when it is not free */
   readonly take: (ip: Ip) => void;
   /** Puts a used address at the end of the queue. @throws RangeError when it is not used */
   readonly giveBack: (ip: Ip) => void;
-  /** Number of free addresses. */
-  readonly free: () => number;
+  /** Numbers of addresses; `released` ones are free too. */
+  readonly counts: () => { readonly size: number; readonly used: number; readonly released: number };
 };
 
 export type FreeListHistory = {
@@ -33,17 +33,17 @@ export function createFreeList(block: Cidr, history: FreeListHistory): FreeList 
   // Everything below this address has been used at least once.
   let cursor = first;
 
-  const nextFresh = (avoid: ReadonlySet<Ip>): Ip | undefined => {
+  const nextFresh = (may: (ip: Ip) => boolean): Ip | undefined => {
     while (cursor <= last && !isFresh(ipFromBigInt(cursor, family))) cursor++;
     for (let value = cursor; value <= last; value++) {
       const ip = ipFromBigInt(value, family);
-      if (isFresh(ip) && !avoid.has(ip)) return ip;
+      if (isFresh(ip) && may(ip)) return ip;
     }
     return undefined;
   };
 
   return {
-    next: (avoid) => nextFresh(avoid) ?? released.values().find((ip) => !avoid.has(ip)),
+    next: (may) => nextFresh(may) ?? released.values().find(may),
     isFree: (ip) => cidrContains(block, ip) && !used.has(ip),
     take: (ip) => {
       if (!cidrContains(block, ip) || used.has(ip)) {
@@ -57,6 +57,6 @@ export function createFreeList(block: Cidr, history: FreeListHistory): FreeList 
         throw new RangeError(`Cannot give back address "${ip}" of block "${block}": it is not used`);
       released.add(ip);
     },
-    free: () => size - used.size,
+    counts: () => ({ size, used: used.size, released: released.size }),
   };
 }

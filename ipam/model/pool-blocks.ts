@@ -13,14 +13,22 @@ import {
 import { familyBits, type Ip, ipFromBigInt } from '../../lib/ip.ts';
 
 /**
- * Blocks of a pool that overlap none of `taken`, lazily, each once. The walk starts at a position derived from the
+ * Blocks of a pool that overlap none of `taken` and do not lie within `reserved`, lazily, each once. The walk starts at a position derived from the
  * node's name and wraps around, so that nodes that claim at the same moment do not race for the same block.
  */
-export function* unclaimedBlocks(pool: IpPool, node: string, taken: readonly Cidr[]): Generator<Cidr, void> {
+export function* unclaimedBlocks(
+  pool: IpPool,
+  node: string,
+  taken: readonly Cidr[],
+  reserved: readonly IpRange[] = [],
+): Generator<Cidr, void> {
   const range = cidrRange(pool.spec.cidr);
   const length = blockSizeOf(pool);
   const step = 1n << BigInt(familyBits(range.family) - length);
-  const holes = taken.filter((cidr) => cidrOverlaps(cidr, pool.spec.cidr)).map((cidr) => widen(cidrRange(cidr), step));
+  const holes = [
+    ...taken.filter((cidr) => cidrOverlaps(cidr, pool.spec.cidr)).map((cidr) => widen(cidrRange(cidr), step)),
+    ...reserved.map((each) => narrow(each, step)).filter(({ first, last }) => first <= last),
+  ];
   const start = range.first + seedOf(node, (range.last - range.first) / step + 1n) * step;
   const halves = [
     { ...range, first: start },
@@ -45,6 +53,13 @@ export const blockCount = (pool: IpPool): bigint => 1n << BigInt(blockSizeOf(poo
 function seedOf(node: string, count: bigint): bigint {
   return createHash('sha256').update(node).digest().readBigUInt64BE(0) % count;
 }
+
+// A block that is reserved in part still has addresses to give.
+const narrow = (range: IpRange, step: bigint): IpRange => ({
+  ...range,
+  first: ((range.first + step - 1n) / step) * step,
+  last: ((range.last + 1n) / step) * step - 1n,
+});
 
 // A block of another size (of a pool that was cut differently before) makes every block that it touches unusable.
 const widen = (range: IpRange, step: bigint): IpRange => ({

@@ -1,0 +1,22 @@
+// projectcalico.org/v3 IPAMConfiguration: how addresses are assigned in the whole cluster. Only `default` is read.
+import { z } from 'zod';
+import { metadataSchema } from './metadata.ts';
+
+/** The one object that counts. */
+export const IPAM_CONFIGURATION_NAME = 'default';
+
+export const ipamConfigurationSchema = z.looseObject({
+  apiVersion: z.literal('projectcalico.org/v3'),
+  kind: z.literal('IPAMConfiguration'),
+  metadata: metadataSchema,
+  spec: z.looseObject({
+    /** How long a released address rests before another pod gets it. Absent and 0: not at all. */
+    ipCooldownSeconds: z.int().min(0, 'expected 0 to 1200').max(1200, 'expected 0 to 1200').exactOptional(),
+    /** Most blocks of one family on a node. Absent and 0: as many as it needs. */
+    maxBlocksPerHost: z.int().min(0).exactOptional(),
+    /** Nothing is ever borrowed from blocks of other nodes, so that only `true` says what is. */
+    strictAffinity: z.literal(true, 'expected true: addresses are not borrowed from other nodes').exactOptional(),
+  }),
+});
+
+export type IpamConfiguration = z.output<typeof ipamConfigurationSchema>;

@@ -1,0 +1,44 @@
+// The node's address management, with the cluster's objects that it depends on: pools, labels, reservations, settings.
+import { join } from 'node:path';
+import type { Store } from '../datastore/store.ts';
+import { createIpam } from '../ipam/allocator.ts';
+import type { Ipam } from '../ipam/ipam.ts';
+import type { Log } from '../lib/log.ts';
+import type { Config } from './config.ts';
+import type { Model } from './model/model.ts';
+
+/** How often empty blocks are looked for, in milliseconds. */
+const RELEASE_EVERY_MS = 60_000;
+
+/** @throws JournalError */
+export async function openAgentIpam(options: {
+  readonly store: Store;
+  readonly config: Pick<Config, 'node' | 'stateDirectory'>;
+  readonly model: Pick<Model, 'pools' | 'addressing'>;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Promise<Ipam> {
+  const { store, config, model, log, signal } = options;
+  const { nodeLabels, namespaceLabels, reservedCidrs, ipamConfiguration } = model.addressing;
+  const ipam = await createIpam({
+    store,
+    node: config.node,
+    journalPath: join(config.stateDirectory, 'journal.db'),
+    pools: model.pools,
+    nodeLabels,
+    namespaceLabels,
+    reserved: reservedCidrs,
+    settings: () => {
+      const { ipCooldownSeconds = 0, maxBlocksPerHost = 0 } = ipamConfiguration()?.spec ?? {};
+      return { cooldownMs: ipCooldownSeconds * 1000, maxBlocks: maxBlocksPerHost };
+    },
+    log,
+  });
+  const timer = setInterval(() => {
+    ipam
+      .releaseEmptyBlocks()
+      .catch((error: unknown) => log.error({ err: error }, 'cannot look for empty address blocks'));
+  }, RELEASE_EVERY_MS);
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  return ipam;
+}

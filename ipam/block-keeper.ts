@@ -1,0 +1,105 @@
+// The node's blocks and the datastore: claiming, comparing at start, and giving back. One change of blocks at a time, so
+// that a block that is on its way back is not found and taken up again by a claim.
+import type { Store } from '../datastore/store.ts';
+import type { Cidr } from '../lib/cidr.ts';
+import type { Log } from '../lib/log.ts';
+import type { AddressBook } from './address-book.ts';
+import { adoptStoredBlocks } from './adopt-stored-blocks.ts';
+import type { PoolChooser } from './choose-pools-now.ts';
+import { claimBlock } from './claim-block.ts';
+import type { StartOutcome } from './ipam.ts';
+import { JournalError } from './journal-error.ts';
+import { createEmptyBlocks } from './model/empty-blocks.ts';
+import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
+import { noPool, type Refusal, refusalOf, tooManyBlocks } from './refusals.ts';
+import { releaseBlock } from './release-block.ts';
+import type { Reserved } from './reserved.ts';
+import { createSerial } from './serial.ts';
+
+export type BlockKeeper = {
+  /** `undefined`: there is a new block, look again. What is asked for while a claim is under way waits for that one. */
+  readonly claim: (wish: Wish) => Promise<Refusal | undefined>;
+  readonly start: () => Promise<StartOutcome>;
+  readonly releaseEmpty: () => Promise<readonly Cidr[]>;
+};
+
+export type BlockKeeperParts = {
+  readonly store: Store;
+  readonly node: string;
+  readonly book: AddressBook;
+  readonly log: Log;
+  readonly choose: PoolChooser;
+  readonly reserved: Reserved;
+  readonly maxBlocks: () => number;
+  readonly monotonicMs: () => number;
+  /** The blocks are others than before. */
+  readonly onChange: () => void;
+};
+
+/** How long a block must have been empty, in milliseconds, before it goes back. */
+const EMPTY_MS = 10 * 60_000;
+
+export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
+  const { store, node, book, log, choose, reserved, maxBlocks, monotonicMs, onChange } = parts;
+  const serially = createSerial();
+  const claims = new Map<string, Promise<Refusal | undefined>>();
+  const empty = createEmptyBlocks(EMPTY_MS);
+
+  const claimAlone = async (wish: Wish): Promise<Refusal | undefined> => {
+    // A claim that went before may have brought what this one wants.
+    if (pickAddress(wish, { book, choose, isReserved: reserved.has }).kind === 'picked') return undefined;
+    const { family, address: around } = wish;
+    const { usable, refused } = poolsFor(wish, choose);
+    if (usable.length === 0) return noPool(family, refused);
+    const known = book.blocks();
+    const most = maxBlocks();
+    const pools = new Set(usable.map(({ metadata }) => metadata.name));
+    if (most > 0 && known.filter(({ cidr }) => cidr.includes(':') === (family === 6)).length >= most) {
+      return tooManyBlocks(family, most, [...pools]);
+    }
+    const outcome = await claimBlock({ store, node, pools: usable, known, around, reserved: reserved.ranges() });
+    if (outcome.kind !== 'claimed') return refusalOf(outcome, { family, around });
+    try {
+      book.addBlock(outcome.block);
+    } catch (error) {
+      if (error instanceof JournalError) return { kind: 'unavailable', why: error.message };
+      throw error;
+    }
+    log.info({ block: outcome.block.cidr, pool: outcome.block.pool }, 'Claimed an address block');
+    onChange();
+    return undefined;
+  };
+
+  return {
+    claim: (wish) => {
+      const key = JSON.stringify([wish.family, wish.address, wish.pools, wish.namespace]);
+      const running = claims.get(key);
+      if (running !== undefined) return running;
+      const started = serially(() => claimAlone(wish)).finally(() => claims.delete(key));
+      claims.set(key, started);
+      return started;
+    },
+    start: () =>
+      serially(async () => {
+        const before = JSON.stringify(book.blocks());
+        const outcome = await adoptStoredBlocks({ store, node, book, log });
+        if (JSON.stringify(book.blocks()) !== before) onChange();
+        return outcome;
+      }),
+    releaseEmpty: () =>
+      serially(async () => {
+        const want = { kind: 'automatic' } as const;
+        const serving = ([4, 6] as const).flatMap((family) => choose({ family, want }).usable);
+        const looked = book.blocks().map((block) => ({
+          cidr: block.cidr,
+          used: book.use(block.cidr)?.used ?? 0,
+          serves: serving.some((pool) => servesBlock(pool, block)),
+        }));
+        const gone: Cidr[] = [];
+        for (const cidr of empty.due(looked, monotonicMs())) {
+          if (await releaseBlock({ store, node, book, log, onChange }, cidr)) gone.push(cidr);
+        }
+        return gone;
+      }),
+  };
+}

@@ -1,0 +1,42 @@
+// Which empty blocks go back to their pool: those that have been empty for long enough. Of the blocks that serve new pods
+// on this node one per family stays, so that the next pod does not wait for the datastore.
+import { type Cidr, cidrFamily } from '../../lib/cidr.ts';
+
+export type LookedBlock = {
+  readonly cidr: Cidr;
+  /** Addresses that someone has. */
+  readonly used: number;
+  /** Its pool serves new pods here. */
+  readonly serves: boolean;
+};
+
+export type EmptyBlocks = {
+  /** `nowMs` is monotonic. A block counts as empty from the first look that finds it so. */
+  readonly due: (blocks: readonly LookedBlock[], nowMs: number) => readonly Cidr[];
+};
+
+export function createEmptyBlocks(minimumMs: number): EmptyBlocks {
+  let since: ReadonlyMap<Cidr, number> = new Map();
+  return {
+    due: (blocks, nowMs) => {
+      const empty = blocks.filter(({ used }) => used === 0);
+      since = new Map(empty.map(({ cidr }) => [cidr, since.get(cidr) ?? nowMs]));
+      const old = empty.filter(({ cidr }) => nowMs - (since.get(cidr) ?? nowMs) >= minimumMs);
+      const left = new Map(
+        ([4, 6] as const).map((family) => [
+          family,
+          blocks.filter((b) => b.serves && cidrFamily(b.cidr) === family).length,
+        ]),
+      );
+      return old
+        .filter(({ cidr, serves }) => {
+          const family = cidrFamily(cidr);
+          const others = left.get(family) ?? 0;
+          if (serves && others <= 1) return false;
+          if (serves) left.set(family, others - 1);
+          return true;
+        })
+        .map(({ cidr }) => cidr);
+    },
+  };
+}

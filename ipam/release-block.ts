@@ -1,0 +1,46 @@
+// Gives one block back. First the node forgets it, so that no address of it is promised any more and nothing announces it;
+// then the datastore does, which lets another node claim it. Between the two it is nobody's: a node that dies there finds
+// it under its name at its next start and takes it up again.
+import { ipBlockName } from '../datastore/resources/ip-block.ts';
+import { type Store, StoreError } from '../datastore/store.ts';
+import type { Cidr } from '../lib/cidr.ts';
+import type { Log } from '../lib/log.ts';
+import type { AddressBook } from './address-book.ts';
+import { JournalError, reasonOf } from './journal-error.ts';
+
+export type ReleaseParts = {
+  readonly store: Store;
+  readonly node: string;
+  readonly book: AddressBook;
+  readonly log: Log;
+  readonly onChange: () => void;
+};
+
+/** Whether it is gone. It stays, or comes back, when somebody got an address of it meanwhile or a write failed. */
+export async function releaseBlock({ store, node, book, log, onChange }: ReleaseParts, cidr: Cidr): Promise<boolean> {
+  const name = ipBlockName(cidr);
+  try {
+    const stored = await store.get('IPBlock', undefined, name);
+    const block = book.blocks().find((each) => each.cidr === cidr);
+    // No `await` from here to the drop: a pod may have got an address during the one above.
+    if (block === undefined || book.use(cidr)?.used !== 0) return false;
+    book.dropBlock(cidr);
+    onChange();
+    if (stored?.spec.node !== node) return true;
+    try {
+      await store.delete('IPBlock', undefined, name, stored.metadata.resourceVersion);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      if (error.code === 'not-found' || error.code === 'conflict') return true;
+      book.addBlock(block);
+      onChange();
+      throw error;
+    }
+    log.info({ block: cidr }, 'Gave an empty address block back');
+    return true;
+  } catch (error) {
+    if (!(error instanceof StoreError || error instanceof JournalError)) throw error;
+    log.warn({ block: cidr, why: reasonOf(error) }, 'Cannot give an empty address block back');
+    return false;
+  }
+}
