@@ -9,6 +9,8 @@ import { labFiles, NODE_EXECUTABLE, nodeFiles, nodeNetns, SOURCE_DIRECTORY } fro
 
 /** Part of the agent's command line, by which its process is known. */
 export const AGENT_PROGRAM = join('felix', 'main.ts');
+/** A young generation of a few megabytes: half of the resident memory of a busy agent would be space for garbage. */
+const AGENT_HEAP = '--max-semi-space-size=2';
 export const GOBGPD_PROGRAM = 'gobgpd';
 
 const agentStatusSchema = z.looseObject({
@@ -70,6 +72,7 @@ export async function startAgent(lab: string, node: string): Promise<void> {
     command: [
       NODE_EXECUTABLE,
       '--disable-warning=ExperimentalWarning',
+      AGENT_HEAP,
       join(SOURCE_DIRECTORY, AGENT_PROGRAM),
       '--config',
       config,
