@@ -9,7 +9,7 @@ import { labFiles, NODE_EXECUTABLE, nodeFiles, nodeNetns, SOURCE_DIRECTORY } fro
 
 /** Part of the agent's command line, by which its process is known. */
 export const AGENT_PROGRAM = join('felix', 'main.ts');
-/** A young generation of a few megabytes: half of the resident memory of a busy agent would be space for garbage. */
+/** A young generation of a few megabytes: a quarter of a busy agent's resident memory would be space for garbage. */
 const AGENT_HEAP = '--max-semi-space-size=2';
 export const GOBGPD_PROGRAM = 'gobgpd';
 
