@@ -36,6 +36,7 @@ import type { Config } from './config.ts';
 import { serveControl } from './control.ts';
 import { feedDatastore } from './datastore-feed.ts';
 import { generationsInUse } from './driver/conntrack.ts';
+import { createNatDriver, type NatDriver } from './driver/nat.ts';
 import { createNftDriver } from './driver/nftables.ts';
 import { createRouteDriver } from './driver/routes.ts';
 import { createEffects, type Effects } from './effects.ts';
@@ -46,6 +47,7 @@ import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
 import { podFacts } from './pod-facts.ts';
 import { createPodMtu } from './pod-mtu.ts';
+import { NAT_TABLE } from './render/nat.ts';
 import { generationOf } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
 import { unusedGeneration } from './revoke-generation.ts';
@@ -63,6 +65,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const rtnl = openRtnl();
   const nft = openNftables();
   const nftDriver = createNftDriver(nft, POLICY_TABLE, config.tableOwner);
+  const nat = createNatDriver(createNftDriver(nft, NAT_TABLE, config.tableOwner), log);
   const conntrack = openConntrack();
   const routeDriver = createRouteDriver(rtnl);
 
@@ -100,7 +103,9 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     queueMicrotask(() => {
       passDue = false;
       effects.pass();
-      if (model.complete()) bgp.poke();
+      if (!model.complete()) return;
+      nat.update(model.pools());
+      bgp.poke();
     });
   };
 
@@ -161,9 +166,13 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         revoker: revoker.view(),
         tableOwner: nftDriver.owner,
         servesCni: state.servesCni,
-        problems: [state.storeProblem, state.ipamProblem, revoker.view().problem, ...bgp.problems()].filter(
-          (text) => text !== undefined,
-        ),
+        problems: [
+          state.storeProblem,
+          state.ipamProblem,
+          revoker.view().problem,
+          ...nat.failures(),
+          ...bgp.problems(),
+        ].filter((text) => text !== undefined),
       }),
     endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
     verdict: (words) =>
@@ -171,7 +180,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   });
 
   await untilReady(effects, signal);
-  watchKernel({ rtnl, nftPort: nft.portId, effects, tellSubnets, log, signal });
+  watchKernel({ rtnl, nftPort: nft.portId, effects, nat, tellSubnets, log, signal });
   await claimBlock();
 
   const mtu = createPodMtu({
@@ -213,6 +222,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await cni.close();
   bgp.close();
   effects.close();
+  nat.close();
   await revoker.close();
   ipam.close();
   store.close();
@@ -229,11 +239,12 @@ function watchKernel(options: {
   /** Of the socket whose changes are ours. */
   readonly nftPort: number;
   readonly effects: Effects;
+  readonly nat: NatDriver;
   readonly tellSubnets: () => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): void {
-  const { rtnl, nftPort, effects, tellSubnets, log, signal } = options;
+  const { rtnl, nftPort, effects, nat, tellSubnets, log, signal } = options;
   const onEvents = (events: RtEvents): void => {
     if (events.kind === 'overrun' || events.changes.some((change) => change.kind === 'address')) tellSubnets();
     effects.verifySoon('routes');
@@ -246,9 +257,11 @@ function watchKernel(options: {
     onChange: () => effects.verifySoon('nftables'),
     signal,
   });
+  watchNftables({ table: NAT_TABLE.name, portId: nftPort, onChange: nat.verifySoon, signal });
   const timer = setInterval(() => {
     effects.verifySoon('routes');
     effects.verifySoon('nftables');
+    nat.verifySoon();
   }, FULL_VERIFY_MS);
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
 }
