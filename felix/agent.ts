@@ -16,8 +16,8 @@ import { replaySpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import type { Ipam } from '../ipam/ipam.ts';
-import { type Cidr, cidrAddress, cidrOf } from '../lib/cidr.ts';
-import { compareIp, type Ip } from '../lib/ip.ts';
+import { type Cidr, cidrOf } from '../lib/cidr.ts';
+import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
 import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
@@ -27,6 +27,7 @@ import type { Log } from '../lib/log.ts';
 import { watchNftables } from '../lib/nftables/events.ts';
 import { openNftables } from '../lib/nftables/nfnetlink.ts';
 import { untilDone } from '../lib/until-done.ts';
+import { adoptLostEndpoints } from './adopt-endpoints.ts';
 import { openAgentIpam } from './agent-ipam.ts';
 import { createBgpRunner } from './bgp-runner.ts';
 import { checkEndpoint } from './check-endpoint.ts';
@@ -126,10 +127,9 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     state.ipamProblem = outcome.kind === 'ready' ? undefined : outcome.why;
   };
 
-  // A journal that was lost knows no assignment, while pods may still use addresses: those are not given out again.
-  if (ipam.opening.recovered !== undefined) ipam.keepOut(endpointAddresses(routeDriver.read()));
-
   await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
+  const lost = { node: config.node, store, ipam, rtnl, routes: routeDriver, log };
+  await untilDone('take up the pods of a lost journal', () => adoptLostEndpoints(lost), { log, signal });
   ipam.onBlocksChanged(tellBlocks);
   tellBlocks();
   dispatch({ kind: 'kernel-routes', routes: learnedInKernel(routeDriver.read()) });
@@ -274,10 +274,4 @@ async function untilReady(effects: Effects, signal: AbortSignal): Promise<void> 
 function learnedInKernel(routes: ReadonlyMap<Cidr, Route>): LearnedRoutes {
   const learned = [...routes.values()].filter((route) => route.type === 'unicast' && route.nextHops.length > 0);
   return new Map(learned.map(({ dst, nextHops }) => [dst, nextHops.map(({ gateway }) => gateway).sort(compareIp)]));
-}
-
-/** Addresses that the kernel routes to pods of this node. */
-function endpointAddresses(routes: ReadonlyMap<Cidr, Route>): readonly Ip[] {
-  const endpoints = [...routes.values()].filter((route) => route.type === 'unicast' && route.nextHops.length === 0);
-  return endpoints.map(({ dst }) => cidrAddress(dst));
 }

@@ -128,7 +128,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
     assign,
     adopt: (found) => {
       if (book.find(found.handle) !== undefined || found.ips.some((ip) => book.holderOf(ip) !== undefined)) return;
-      return book.assign({ ...found, assignedAt: now().toISOString(), state: 'attached' });
+      return book.assign({ ...found, assignedAt: now().toISOString() });
     },
     markAttached: (handle, { mac }) => book.attach(handle, mac),
     release: book.release,

@@ -25,8 +25,11 @@ export type AssignRequest = {
   readonly requested?: readonly Ip[];
 };
 
-/** An attachment as the kernel and the datastore show it. */
-export type AdoptRequest = Pick<Assignment, 'handle' | 'namespace' | 'pod' | 'uid' | 'ips' | 'netns' | 'hostIfName'>;
+/** An attachment as the kernel and the datastore show it; `assigned` when nobody knows the pod, so that it is only held. */
+export type AdoptRequest = Pick<
+  Assignment,
+  'handle' | 'namespace' | 'pod' | 'uid' | 'ips' | 'netns' | 'hostIfName' | 'state'
+>;
 
 export type AssignOutcome =
   | { readonly kind: 'assigned'; readonly assignment: Assignment }

@@ -1,0 +1,59 @@
+// The journal is lost while pods run.
+import assert from 'node:assert/strict';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { waitFor } from '../lib/wait-for.ts';
+import { agentNode } from '../test/support/agent-node.ts';
+import type { TestNetns } from '../test/support/netns.ts';
+
+const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
+  from.exec('ping', '-c1', '-W1', ip).then(
+    () => true,
+    () => false,
+  );
+
+test('live pods keep routes and policy when the journal is lost, and DEL frees them', async (t) => {
+  const node = await agentNode(t);
+  const state = join(dirname(dirname(node.controlSocket)), 'state');
+  await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  await node.create({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { namespace: 'shop', name: 'only-web' },
+    spec: {
+      podSelector: { matchLabels: { app: 'db' } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: 'web' } } }] }],
+    },
+  });
+  await node.start();
+  const db = await node.addPod('shop', 'db', { app: 'db' });
+  const web = await node.addPod('shop', 'web', { app: 'web' });
+  const other = await node.addPod('shop', 'other', { app: 'other' });
+  const unknown = await (await node.sandbox('shop', 'unknown')).add();
+  const check = async (when: string): Promise<void> => {
+    assert.equal(await pings(web.netns, db.ip), true, `${when}: allowed`);
+    assert.equal(await pings(other.netns, db.ip), false, `${when}: denied`);
+  };
+  await check('at first');
+
+  for (const lose of ['removed', 'garbage']) {
+    await node.kill();
+    for (const file of readdirSync(state)) {
+      if (file.startsWith('journal.db')) rmSync(join(state, file));
+    }
+    if (lose === 'garbage') writeFileSync(join(state, 'journal.db'), 'x'.repeat(10_000));
+    await node.start();
+    await check(lose);
+    const fresh = await node.addPod('shop', `fresh-${lose}`);
+    // A pod that nobody can name loses its route, so that a second loss would not find its address any more.
+    const live = lose === 'removed' ? [db, web, other, unknown] : [db, web, other];
+    assert.ok(!live.some(({ ip }) => ip === fresh.ip), 'no address is given twice');
+  }
+
+  assert.equal((await web.cni('DEL')).code, 0);
+  await waitFor('the link to go', async () => !(await node.netns.exec('ip', 'link')).includes(web.hostIfName));
+  assert.doesNotMatch(await node.netns.exec('ip', 'route'), new RegExp(`${web.ip} `));
+  assert.equal((await unknown.cni('DEL')).code, 0, 'one that could not be named');
+  await waitFor('the link to go', async () => !(await node.netns.exec('ip', 'link')).includes(unknown.hostIfName));
+});
