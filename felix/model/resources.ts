@@ -8,6 +8,7 @@ import type { Node } from '../../datastore/resources/node.ts';
 import type { Change } from '../../lib/change.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Labels } from '../../lib/selector/types.ts';
+import { slimPod } from './slim-pod.ts';
 
 export type Resources = {
   /** Takes a change; an object that cannot be used (`error`) keeps its last good form. Returns what is in force now. */
@@ -50,7 +51,7 @@ export function createResources(): Resources {
         if (key.startsWith('IPReservation/')) reserved = reservedBy(good.values());
         return undefined;
       }
-      good.set(key, value);
+      good.set(key, value.kind === 'Pod' ? slimPod(value) : value);
       if (value.kind === 'Node') nodes.set(key, value);
       else if (value.kind === 'IPPool') pools.set(key, value);
       else if (value.kind === 'BGPPeer') peers.set(key, value);
