@@ -22,6 +22,7 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map([
       load: async () => (await import('./lab.ts')).registerLab,
     },
   ],
+  ['ipam', { summary: 'addresses of pods', load: async () => (await import('./ipam.ts')).registerIpam }],
   ['policy', { summary: 'what policies do to pods', load: async () => (await import('./policy.ts')).registerPolicy }],
   [
     'bench',

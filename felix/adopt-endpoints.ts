@@ -23,7 +23,7 @@ export async function adoptLostEndpoints(parts: {
 }): Promise<void> {
   const { node, store, ipam, rtnl, routes, log } = parts;
   const known = new Set<Handle>(ipam.assignments().map(({ handle }) => handle));
-  const links = findLinks(rtnl, routes);
+  const links = findHostEnds(rtnl, routes);
   if (links.every(({ alias }) => known.has((alias ?? '') as Handle))) return;
   const { items: pods } = await store.list('Pod');
   const plan = planAdoption({ node, links, pods, known });
@@ -40,7 +40,8 @@ export async function adoptLostEndpoints(parts: {
   }
 }
 
-function findLinks(rtnl: Rtnl, routes: Pick<RouteDriver, 'read'>): readonly FoundLink[] {
+/** Host ends of ours that are not being deleted, with the addresses that the kernel routes to them. @throws KernelError */
+export function findHostEnds(rtnl: Rtnl, routes: Pick<RouteDriver, 'read'>): readonly FoundLink[] {
   const endpointRoutes = [...routes.read().values()].filter(({ type, oif }) => type === 'unicast' && oif !== undefined);
   return listLinks(rtnl)
     .filter(({ name, kind, group }) => name.startsWith(IF_PREFIX) && kind === 'veth' && group !== DOOMED_GROUP)

@@ -43,6 +43,7 @@ import { createRouteDriver } from './driver/routes.ts';
 import { createEffects, type Effects } from './effects.ts';
 import { createEndpointWaiters } from './endpoint-waiters.ts';
 import { liveVerdict } from './explain/live-verdict.ts';
+import { ipamView, releaseLeak } from './ipam-view.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
@@ -156,6 +157,13 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     log,
     signal,
   });
+  const endpoints = createCniEndpoints({
+    dispatch,
+    waiters,
+    revoker,
+    check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
+  });
+  const addresses = { node: config.node, ipam, rtnl, routes: routeDriver };
   const control = await serveControl(join(config.runDirectory, 'control.sock'), {
     ready: () => effects.ready() && state.servesCni,
     status: () =>
@@ -177,6 +185,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
     verdict: (words) =>
       liveVerdict({ node: config.node, model, counters: () => nft.counters(POLICY_TABLE.name) }, words),
+    ipam: () => ipamView(addresses),
+    releaseAddress: (asked) => releaseLeak({ ...addresses, detach: endpoints.detach, nowMs: Date.now() }, asked),
   });
 
   await untilReady(effects, signal);
@@ -194,12 +204,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const handler = createCniHandler({
     ipam,
     wiring: createWiring(rtnl, log),
-    endpoints: createCniEndpoints({
-      dispatch,
-      waiters,
-      revoker,
-      check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
-    }),
+    endpoints,
     mtu,
     families: ipam.families,
     podFacts: (pod) => podFacts(model.resource, pod),

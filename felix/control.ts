@@ -1,4 +1,4 @@
-// The agent's control socket: read-only HTTP over a unix socket that only root may open, for the CLI and for people
+// The agent's control socket: HTTP over a unix socket that only root may open, for the CLI and for people
 // (`curl --unix-socket control.sock http://agent/v1/status`).
 
 import { once } from 'node:events';
@@ -13,11 +13,15 @@ export type ControlSource = {
   readonly endpointRules: (namespace: string, pod: string) => string | undefined;
   /** `words` are the parameters of the query. An error answers 400 with its sentence. */
   readonly verdict: (words: Readonly<Record<string, string>>) => Result<object>;
+  readonly ipam: () => object;
+  /** Frees what nobody uses. An error answers 409 with its sentence. */
+  readonly releaseAddress: (asked: { readonly handle: string; readonly sequence: number }) => Promise<Result<object>>;
 };
 
 /**
  * `GET /v1/status`: JSON. `GET /v1/endpoints/NAMESPACE/POD/rules`: nft text. `GET /readyz`: 200 or 503.
- * `GET /v1/policy/verdict?from=END&to=END&port=PORT&protocol=PROTOCOL`: JSON.
+ * `GET /v1/policy/verdict?from=END&to=END&port=PORT&protocol=PROTOCOL`: JSON. `GET /v1/ipam`: JSON.
+ * `POST /v1/ipam/release?handle=HANDLE&sequence=NUMBER`: JSON; the only one that changes something.
  * @throws Error when the socket cannot be made
  */
 export async function serveControl(
@@ -40,6 +44,19 @@ export async function serveControl(
       const verdict = source.verdict(Object.fromEntries(new URLSearchParams(search)));
       if (!verdict.ok) return reply(400, 'text/plain', `${verdict.error}\n`);
       return reply(200, 'application/json', `${JSON.stringify(verdict.value)}\n`);
+    }
+    if (version === 'v1' && kind === 'ipam' && namespace === undefined)
+      return reply(200, 'application/json', `${JSON.stringify(source.ipam())}\n`);
+    if (version === 'v1' && kind === 'ipam' && namespace === 'release' && request.method === 'POST') {
+      const words = new URLSearchParams(search);
+      source.releaseAddress({ handle: words.get('handle') ?? '', sequence: Number(words.get('sequence')) }).then(
+        (released) =>
+          released.ok
+            ? reply(200, 'application/json', `${JSON.stringify(released.value)}\n`)
+            : reply(409, 'text/plain', `${released.error}\n`),
+        (error: unknown) => reply(500, 'text/plain', `${error instanceof Error ? error.message : error}\n`),
+      );
+      return;
     }
     if (version === 'v1' && kind === 'endpoints' && leaf === 'rules' && namespace !== undefined && pod !== undefined) {
       const text = source.endpointRules(namespace, pod);

@@ -1,0 +1,50 @@
+// `margay ipam configure`: the settings of IPAMConfiguration `default`; without options they are printed.
+import type { Command } from 'commander';
+import { IPAM_CONFIGURATION_NAME, type IpamConfiguration } from '../../datastore/resources/ipam-configuration.ts';
+import { parseResource } from '../../datastore/resources/parse.ts';
+import { unwrap } from '../../lib/result.ts';
+import { addDatastoreOptions, type DatastoreOptions } from '../datastore-option.ts';
+import { withStore } from './world.ts';
+
+export function registerIpamConfigure(ipam: Command): void {
+  const command = ipam
+    .command('configure')
+    .description('print or change how addresses are assigned')
+    .option('--cooldown <seconds>', 'rest of a released address before somebody else gets it: 0 to 1200', number)
+    .option('--max-blocks <number>', 'most blocks of one family on a node; 0: as many as it needs', number);
+  addDatastoreOptions(command).action(configure);
+}
+
+type ConfigureOptions = DatastoreOptions & { readonly cooldown?: number; readonly maxBlocks?: number };
+
+async function configure({ cooldown, maxBlocks, ...options }: ConfigureOptions): Promise<void> {
+  await withStore(options, async (store) => {
+    const stored = await store.get('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME);
+    const changes = {
+      ...(cooldown === undefined ? {} : { ipCooldownSeconds: cooldown }),
+      ...(maxBlocks === undefined ? {} : { maxBlocksPerHost: maxBlocks }),
+    };
+    if (Object.keys(changes).length === 0) return print(stored);
+    const wanted = {
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'IPAMConfiguration',
+      ...stored,
+      metadata: stored?.metadata ?? { name: IPAM_CONFIGURATION_NAME },
+      spec: { ...stored?.spec, ...changes },
+    };
+    const parsed = unwrap(parseResource(wanted));
+    const written = stored === undefined ? await store.create(parsed) : await store.update(parsed);
+    if (written.kind === 'IPAMConfiguration') print(written);
+  });
+}
+
+function print(configuration: IpamConfiguration | undefined): void {
+  const { ipCooldownSeconds = 0, maxBlocksPerHost = 0 } = configuration?.spec ?? {};
+  console.log(`cooldown: ${ipCooldownSeconds} s`);
+  console.log(`max blocks: ${maxBlocksPerHost === 0 ? 'as many as a node needs' : maxBlocksPerHost}`);
+}
+
+function number(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`Cannot use number "${text}": expected digits`);
+  return Number(text);
+}

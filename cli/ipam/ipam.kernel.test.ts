@@ -1,0 +1,66 @@
+// `margay ipam …` as an operator runs it, with a node's agent behind it.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { waitFor } from '../../lib/wait-for.ts';
+import { agentNode } from '../../test/support/agent-node.ts';
+import { margay } from '../../test/support/margay-cli.ts';
+
+test('ipam shows, checks and configures, and releases what leaked and nothing else', async (t) => {
+  const node = await agentNode(t);
+  const directory = dirname(dirname(node.controlSocket));
+  const source = ['--datastore', join(directory, 'datastore.db'), '--agent', node.controlSocket];
+  const ipam = (...words: readonly string[]) => margay(['ipam', ...words, ...source]);
+  await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  await node.start();
+  const web = await node.addPod('shop', 'web');
+
+  const [pools, blocks, address] = [ipam('show'), ipam('show', '--blocks'), ipam('show', web.ip)];
+  assert.match(pools.stdout, /^POOL .*\npods +10\.244\.0\.0\/16 +65536 +1 of 256 +1 +in service\n$/);
+  assert.match(blocks.stdout, /10\.244\.\d+\.0\/24 +pods +node1 +256 +1 +0\n$/);
+  assert.match(address.stdout, /assigned: to pod shop\/web on node node1/);
+  const unknown = ipam('show', '--pool', 'x');
+  assert.match(unknown.stderr, /Cannot find IPPool "x": is not there, expected one of pods/);
+  assert.deepEqual(ipam('check'), {
+    status: 0,
+    stdout: 'no difference between datastore and 1 agents\n',
+    stderr: '',
+  });
+
+  const report = join(directory, 'report.json');
+  const handle = (sequence: number) => {
+    const release = { kind: 'address', node: 'node1', handle: leaked, sequence };
+    writeFileSync(report, JSON.stringify({ findings: [{ why: 'x', release }] }));
+  };
+  const leaked = /handle: (.*)/.exec(address.stdout)?.[1] ?? '';
+  handle(1);
+  const young = ipam('release', '--from-report', report);
+  assert.equal(young.status, 1);
+  assert.match(young.stderr, /it is younger than 60 s/);
+  handle(99);
+  assert.match(ipam('release', '--from-report', report).stderr, /its sequence is 1, expected 99/);
+
+  await node.create({
+    apiVersion: 'margay.dev/v1alpha1',
+    kind: 'IPBlock',
+    metadata: { name: '10-244-77-0-24' },
+    spec: { cidr: '10.244.77.0/24', pool: 'pods', node: 'gone' },
+  });
+  const checked = ipam('check', '-o', report);
+  assert.equal(checked.status, 1);
+  assert.match(
+    checked.stdout,
+    /block-of-no-node: block 10\.244\.77\.0\/24 of node "gone": there is no such Node \(releasable\)/,
+  );
+  assert.deepEqual(ipam('release', '--from-report', report).stdout, 'released block "10-244-77-0-24"\n');
+  assert.match(ipam('release', '--from-report', report).stderr, /is not what the report says/);
+  assert.equal(ipam('check').status, 0);
+
+  const configured = margay(['ipam', 'configure', '--cooldown', '60', ...source.slice(0, 2)]);
+  assert.match(configured.stdout, /cooldown: 60 s/);
+  const refused = margay(['ipam', 'configure', '--cooldown', '1201', ...source.slice(0, 2)]);
+  assert.match(refused.stderr, /spec\.ipCooldownSeconds: 1201 is out of range, expected 0 to 1200/);
+  assert.equal((await web.cni('DEL')).code, 0);
+  await waitFor('the address to rest', async () => / 0 +1\n$/.test(ipam('show', '--blocks').stdout));
+});

@@ -1,0 +1,92 @@
+// `margay ipam release --from-report FILE`: sets free what a check found leaked. Everything is looked at again: by the
+// agent for addresses, by version for blocks, so that an old report does no harm.
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { Store } from '../../datastore/store.ts';
+import type { AddressRelease, BlockRelease } from '../../ipam/model/check.ts';
+import { checkIpam } from '../../ipam/model/check.ts';
+import { ipamViewSchema } from '../../ipam/view.ts';
+import { askAgent } from './ask-agent.ts';
+import { type IpamOptions, readIpamWorld, socketsOf, withIpamOptions, withStore } from './world.ts';
+
+export function registerIpamRelease(ipam: Command): void {
+  const command = ipam
+    .command('release')
+    .description('set free what "ipam check" found leaked')
+    .requiredOption('--from-report <file>', 'report of "ipam check --output"');
+  withIpamOptions(command).action(release);
+}
+
+const reportSchema = z.object({
+  findings: z.array(
+    z.object({
+      why: z.string(),
+      release: z
+        .discriminatedUnion('kind', [
+          z.object({ kind: z.literal('address'), node: z.string(), handle: z.string(), sequence: z.int() }),
+          z.object({ kind: z.literal('block'), block: z.string(), version: z.string() }),
+        ])
+        .exactOptional(),
+    }),
+  ),
+});
+
+async function release({ fromReport, ...options }: IpamOptions & { readonly fromReport: string }): Promise<void> {
+  const asked = readReport(fromReport);
+  await withStore(options, async (store) => {
+    const sockets = asked.some(({ kind }) => kind === 'address') ? await socketsByNode(options) : new Map();
+    for (const each of asked) {
+      const what = each.kind === 'address' ? `address "${each.handle}"` : `block "${each.block}"`;
+      try {
+        if (each.kind === 'address') await releaseAddress(each, sockets);
+        else await releaseBlock(each, store, options);
+        console.log(`released ${what}`);
+      } catch (error) {
+        process.exitCode = 1;
+        console.error(`margay: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+  });
+  if (asked.length === 0) console.log('nothing to release');
+}
+
+function readReport(path: string): readonly (AddressRelease | BlockRelease)[] {
+  try {
+    const { findings } = reportSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return findings.flatMap(({ release: each }) => (each === undefined ? [] : [each]));
+  } catch (cause) {
+    throw new Error(`Cannot read report "${path}": is not one of "margay ipam check --output", expected one`, {
+      cause,
+    });
+  }
+}
+
+async function socketsByNode(options: IpamOptions): Promise<ReadonlyMap<string, string>> {
+  const found = await Promise.allSettled(
+    socketsOf(options).map(async (socket) => {
+      const { node } = ipamViewSchema.parse(JSON.parse(await askAgent(socket, 'GET', '/v1/ipam')));
+      return [node, socket] as const;
+    }),
+  );
+  return new Map(found.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])));
+}
+
+async function releaseAddress(
+  { node, handle, sequence }: AddressRelease,
+  sockets: ReadonlyMap<string, string>,
+): Promise<void> {
+  const socket = sockets.get(node);
+  if (socket === undefined) throw new Error(`Cannot release "${handle}": the agent of node "${node}" does not answer`);
+  await askAgent(socket, 'POST', `/v1/ipam/release?${new URLSearchParams({ handle, sequence: String(sequence) })}`);
+}
+
+// A pod may have got an address of the block since the report, so that the check must say the same again.
+async function releaseBlock({ block, version }: BlockRelease, store: Store, options: IpamOptions): Promise<void> {
+  const findings = checkIpam(await readIpamWorld(store, options));
+  const isStill = findings.some(
+    ({ release: each }) => each?.kind === 'block' && each.block === block && each.version === version,
+  );
+  if (!isStill) throw new Error(`Cannot release block "${block}": is not what the report says, expected a new report`);
+  await store.delete('IPBlock', undefined, block, version);
+}

@@ -1,0 +1,70 @@
+// All that is known of addresses: the objects of the datastore, and the views of the agents that answer.
+import type { Command } from 'commander';
+import type { IpBlock } from '../../datastore/resources/ip-block.ts';
+import type { IpPool } from '../../datastore/resources/ip-pool.ts';
+import type { Node } from '../../datastore/resources/node.ts';
+import type { Pod } from '../../datastore/resources/pod.ts';
+import type { Store } from '../../datastore/store.ts';
+import { type IpamView, ipamViewSchema } from '../../ipam/view.ts';
+import { nodeFiles } from '../../lab/paths.ts';
+import { readLabState, requireLab } from '../../lab/state.ts';
+import { addDatastoreOptions, type DatastoreOptions, openCliStore } from '../datastore-option.ts';
+import { askAgent } from './ask-agent.ts';
+
+export type IpamOptions = DatastoreOptions & { readonly agent?: readonly string[] };
+
+export type IpamWorld = {
+  readonly pools: readonly IpPool[];
+  readonly blocks: readonly IpBlock[];
+  readonly pods: readonly Pod[];
+  readonly nodes: readonly Node[];
+  readonly views: readonly IpamView[];
+  /** Why agents did not answer. */
+  readonly silent: readonly string[];
+};
+
+/** Adds `--datastore`, `--lab` and `--agent`. */
+export function withIpamOptions(command: Command): Command {
+  return addDatastoreOptions(command).option(
+    '--agent <socket...>',
+    "control sockets of the agents to ask (default: those of the lab's nodes)",
+  );
+}
+
+export async function withStore<T>(options: DatastoreOptions, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = openCliStore(options);
+  try {
+    return await use(store);
+  } finally {
+    store.close();
+  }
+}
+
+/** Agents are asked before the datastore is read: a block that is claimed meanwhile is no difference then. */
+export async function readIpamWorld(store: Store, options: IpamOptions): Promise<IpamWorld> {
+  const answers = await Promise.allSettled(
+    socketsOf(options).map(async (socket) =>
+      ipamViewSchema.parse(JSON.parse(await askAgent(socket, 'GET', '/v1/ipam'))),
+    ),
+  );
+  const items = async <K extends 'IPPool' | 'IPBlock' | 'Pod' | 'Node'>(kind: K) => (await store.list(kind)).items;
+  return {
+    pools: await items('IPPool'),
+    blocks: await items('IPBlock'),
+    pods: await items('Pod'),
+    nodes: await items('Node'),
+    views: answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])),
+    silent: answers.flatMap((answer) => (answer.status === 'rejected' ? [messageOf(answer.reason)] : [])),
+  };
+}
+
+/** The sockets of the agents that are meant. @throws Error when a lab is named that does not run */
+export function socketsOf({ agent, lab, datastore }: IpamOptions): readonly string[] {
+  if (agent !== undefined) return agent;
+  const name = lab ?? process.env['MARGAY_LAB'] ?? 'default';
+  const other = datastore ?? process.env['MARGAY_DATASTORE'] ?? '';
+  if (lab === undefined && (other !== '' || readLabState(name).kind === 'absent')) return [];
+  return requireLab(name).nodes.map((node) => nodeFiles(name, node.name).controlSocket);
+}
+
+const messageOf = (reason: unknown): string => (reason instanceof Error ? reason.message : String(reason));

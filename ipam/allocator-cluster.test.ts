@@ -1,0 +1,174 @@
+// What the cluster's objects make of assigning: pools, reservations, settings, blocks that go back, and Nodes that change.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Node, nodeSchema } from '../datastore/resources/node.ts';
+import { type Store, StoreError } from '../datastore/store.ts';
+import { parseCidr } from '../lib/cidr.ts';
+import { type Ip, parseIp } from '../lib/ip.ts';
+import { unwrap } from '../lib/result.ts';
+import { ipamWorld, ipPool, podRequest } from '../test/support/ipam-world.ts';
+import type { AssignOutcome } from './ipam.ts';
+
+const ip = (text: string): Ip => unwrap(parseIp(text));
+
+function ipsOf(outcome: AssignOutcome): readonly Ip[] {
+  if (outcome.kind !== 'assigned') throw new Error(`${outcome.kind}: ${outcome.why}`);
+  return outcome.assignment.ips;
+}
+
+test('assign() takes the pools that the pod names, else those that select node and namespace', async (t) => {
+  const pools = [
+    ipPool('all', '10.244.0.0/16', { nodeSelector: '!has(zone)' }),
+    ipPool('team', '10.245.0.0/16', { namespaceSelector: "team == 'x'" }),
+    ipPool('manual', '10.246.0.0/16', { assignmentMode: 'Manual' }),
+    ipPool('off', '10.247.0.0/16', { disabled: true }),
+  ];
+  const namespaces: Record<string, Record<string, string>> = { shop: { team: 'x' }, other: {} };
+  const ipam = await (await ipamWorld(t, pools)).open('node-1', {
+    nodeLabels: () => ({ zone: 'a' }),
+    namespaceLabels: (name) => namespaces[name],
+  });
+  assert.equal((await ipam.claimFirstBlock()).kind, 'no-pool', 'no pod, no namespace');
+  assert.match(ipsOf(await ipam.assign(podRequest('a')))[0] ?? '', /^10\.245\./);
+  const other = await ipam.assign(podRequest('b', { namespace: 'other' }));
+  assert.match(
+    other.kind === 'no-pool' ? other.why : '',
+    /IPPool "team": spec.namespaceSelector "team == 'x'" does not select the pod's namespace/,
+  );
+  const named = (pod: string, ...names: string[]) => ipam.assign(podRequest(pod, { pools: { 4: names } }));
+  assert.match(ipsOf(await named('c', 'manual', 'all'))[0] ?? '', /^10\.246\./);
+  assert.match(ipsOf(await named('d', '10.244.0.0/16'))[0] ?? '', /^10\.244\./);
+  const refused = await named('e', 'all', 'off');
+  assert.match(refused.kind === 'no-pool' ? refused.why : '', /IPPool "off": spec.disabled is true/);
+});
+
+test('assign() passes over reserved addresses and reserved blocks, unless one is asked for', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/28', { blockSize: 30 })]);
+  let reserved = ['10.244.0.0/29', '10.244.0.9/32'].map((text) => unwrap(parseCidr(text)));
+  const ipam = await world.open('node-1', { reserved: () => reserved });
+  const given: Ip[] = [];
+  for (let i = 0; i < 7; i++) given.push(...ipsOf(await ipam.assign(podRequest(`p${i}`))));
+  assert.deepEqual([...given].sort(), [10, 11, 12, 13, 14, 15, 8].map((n) => `10.244.0.${n}`).sort());
+  assert.equal((await ipam.assign(podRequest('q'))).kind, 'exhausted');
+  assert.equal((await world.store.list('IPBlock')).items.length, 2);
+  const asked = await ipam.assign(podRequest('r', { requested: [ip('10.244.0.9')] }));
+  assert.deepEqual(ipsOf(asked), ['10.244.0.9']);
+  reserved = [];
+  assert.match(ipsOf(await ipam.assign(podRequest('q')))[0] ?? '', /^10\.244\.0\.[0-7]$/);
+});
+
+test('assign() lets released addresses cool down, also those of an earlier life', async (t) => {
+  const world = await ipamWorld(t, [ipPool('tiny', '10.244.9.4/31', { blockSize: 31 })]);
+  let nowMs = 0;
+  let cooldownMs = 60_000;
+  const options = { monotonicMs: () => nowMs, settings: () => ({ cooldownMs, maxBlocks: 0 }) };
+  const first = await world.open('node-1', options);
+  for (const pod of ['a', 'b']) await first.assign(podRequest(pod));
+  first.release(podRequest('a').handle);
+  nowMs = 30_000;
+  first.release(podRequest('b').handle);
+  const refused = await first.assign(podRequest('c'));
+  assert.equal(refused.kind, 'unavailable');
+  assert.match(refused.kind === 'unavailable' ? refused.why : '', /2 released addresses cool down/);
+  assert.deepEqual(ipsOf(await first.assign(podRequest('d', { requested: [ip('10.244.9.5')] }))), ['10.244.9.5']);
+  nowMs = 60_000;
+  assert.deepEqual(ipsOf(await first.assign(podRequest('c'))), ['10.244.9.4']);
+  first.release(podRequest('c').handle);
+  first.close();
+  const second = await world.open('node-1', options);
+  assert.equal((await second.assign(podRequest('e'))).kind, 'unavailable');
+  cooldownMs = 0;
+  assert.deepEqual(ipsOf(await second.assign(podRequest('e'))), ['10.244.9.4']);
+});
+
+test('assign() claims no more blocks than the cluster allows a node', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 32 })]);
+  const ipam = await world.open('node-1', { settings: () => ({ cooldownMs: 0, maxBlocks: 2 }) });
+  for (const pod of ['a', 'b']) ipsOf(await ipam.assign(podRequest(pod)));
+  const refused = await ipam.assign(podRequest('c'));
+  assert.match(refused.kind === 'exhausted' ? refused.why : '', /it has 2, the most that IPAMConfiguration "default"/);
+});
+
+test('releaseEmptyBlocks() gives back what has been empty for long, and keeps one', async (t) => {
+  let pools = [ipPool('a', '10.244.0.0/24', { blockSize: 31 })];
+  const world = await ipamWorld(t, pools);
+  let nowMs = 0;
+  const ipam = await world.open('node-1', { pools: () => pools, monotonicMs: () => nowMs });
+  const changes: number[] = [];
+  ipam.onBlocksChanged((blocks) => changes.push(blocks.length));
+  for (const pod of ['a', 'b', 'c', 'd', 'e']) await ipam.assign(podRequest(pod));
+  assert.equal(ipam.blocks().length, 3);
+  for (const pod of ['a', 'b', 'c', 'd']) ipam.release(podRequest(pod).handle);
+  assert.deepEqual(await ipam.releaseEmptyBlocks(), [], 'first seen empty');
+  nowMs = 9 * 60_000;
+  assert.deepEqual(await ipam.releaseEmptyBlocks(), [], 'too early');
+  nowMs = 10 * 60_000;
+  assert.equal((await ipam.releaseEmptyBlocks()).length, 2);
+  assert.deepEqual(changes, [1, 2, 3, 2, 1]);
+  ipam.release(podRequest('e').handle);
+  await ipam.releaseEmptyBlocks();
+  nowMs = 30 * 60_000;
+  assert.deepEqual(await ipam.releaseEmptyBlocks(), [], 'the last one stays');
+  pools = [ipPool('a', '10.244.0.0/24', { blockSize: 31, disabled: true })];
+  assert.equal((await ipam.releaseEmptyBlocks()).length, 1, 'it serves nobody any more');
+  assert.deepEqual((await world.store.list('IPBlock')).items, []);
+});
+
+test('releaseEmptyBlocks() keeps a block that the datastore does not take back, or that got a pod meanwhile', async (t) => {
+  const pools = [ipPool('a', '10.244.0.0/30', { blockSize: 31 })];
+  const world = await ipamWorld(t, pools);
+  let nowMs = 0;
+  let beforeDelete = async (): Promise<void> => {};
+  const store: Store = {
+    ...world.store,
+    get: async (kind, namespace, name) => {
+      const found = await world.store.get(kind, namespace, name);
+      if (kind === 'IPBlock') await beforeGetReturns();
+      return found;
+    },
+    delete: async (...args) => {
+      await beforeDelete();
+      await world.store.delete(...args);
+    },
+  };
+  let beforeGetReturns = async (): Promise<void> => {};
+  const ipam = await world.open('node-1', { store, monotonicMs: () => nowMs });
+  for (const pod of ['a', 'b', 'c']) await ipam.assign(podRequest(pod));
+  for (const pod of ['a', 'b', 'c']) ipam.release(podRequest(pod).handle);
+  await ipam.releaseEmptyBlocks();
+  nowMs = 3_600_000;
+  beforeDelete = async () => {
+    throw new StoreError('unavailable', 'Cannot reach the datastore');
+  };
+  assert.deepEqual(await ipam.releaseEmptyBlocks(), []);
+  assert.equal(ipam.blocks().length, 2);
+  beforeDelete = async () => {};
+  beforeGetReturns = async () => {
+    beforeGetReturns = async () => {};
+    for (const pod of ['d', 'e', 'f']) ipsOf(await ipam.assign(podRequest(pod)));
+  };
+  assert.deepEqual(await ipam.releaseEmptyBlocks(), []);
+  assert.equal(ipam.blocks().length, 2);
+});
+
+test('start() leaves the blocks of an earlier Node of this name alone, unless this machine had them', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/23')]);
+  const node = (name: string): Node => nodeSchema.parse({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
+  await world.store.create(node('node-1'));
+  const first = await world.open('node-1');
+  await first.assign(podRequest('a'));
+  first.close();
+  await world.store.delete('Node', undefined, 'node-1');
+  const { uid } = (await world.store.create(node('node-1'))).metadata;
+  const same = await world.open('node-1');
+  assert.deepEqual(await same.start(), { kind: 'adopted', conflicts: [], stranded: [] });
+  assert.equal((await world.store.list('IPBlock')).items[0]?.spec.nodeUid, uid);
+  same.close();
+  await world.store.delete('Node', undefined, 'node-1');
+  await world.store.create(node('node-1'));
+  const other = await world.open('node-1', { journalPath: world.journalPath('another-disk') });
+  const cidr = (await world.store.list('IPBlock')).items[0]?.spec.cidr;
+  assert.deepEqual(await other.start(), { kind: 'adopted', conflicts: [], stranded: [cidr] });
+  assert.deepEqual(other.blocks(), []);
+  assert.notEqual((await other.claimFirstBlock()).kind === 'ready' && other.blocks()[0]?.cidr, cidr);
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type IpBlock, ipBlockName, ipBlockSchema } from '../../datastore/resources/ip-block.ts';
+import { nodeSchema } from '../../datastore/resources/node.ts';
+import { type Pod, podSchema } from '../../datastore/resources/pod.ts';
+import { parseCidr } from '../../lib/cidr.ts';
+import { unwrap } from '../../lib/result.ts';
+import { type IpamView, ipamViewSchema } from '../view.ts';
+import { type CheckInput, checkIpam } from './check.ts';
+
+const CIDR = '10.244.1.0/24';
+const block = (cidr = CIDR, spec: object = {}): IpBlock =>
+  ipBlockSchema.parse({
+    apiVersion: 'margay.dev/v1alpha1',
+    kind: 'IPBlock',
+    metadata: { name: ipBlockName(unwrap(parseCidr(cidr))), resourceVersion: '5' },
+    spec: { cidr, pool: 'p', node: 'one', nodeUid: 'u1', ...spec },
+  });
+const node = (name: string, uid: string) =>
+  nodeSchema.parse({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid } });
+const pod = (ip: string, name = 'web'): Pod =>
+  podSchema.parse({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'shop', name },
+    spec: { nodeName: 'one' },
+    status: { podIPs: [{ ip }] },
+  });
+const assigned = (ip: string, netnsExists = true) => ({
+  assignment: {
+    handle: `net.${ip}.eth0`,
+    ...{ namespace: 'shop', pod: 'web', ips: [ip], netns: '/run/netns/web', hostIfName: 'mgy0', sequence: 3 },
+    ...{ assignedAt: '2026-01-01T00:00:00.000Z', state: 'attached' },
+  },
+  netnsExists,
+});
+const link = (ip: string) => ({ name: 'mgy0', handle: `net.${ip}.eth0`, ips: [ip] });
+const view = (more: object = {}): IpamView =>
+  ipamViewSchema.parse({
+    node: 'one',
+    blocks: [{ cidr: CIDR, pool: 'p', size: 256, used: 1, cooling: 0 }],
+    assignments: [assigned('10.244.1.7')],
+    links: [link('10.244.1.7')],
+    keptOut: [],
+    ...more,
+  });
+const sound: CheckInput = { views: [view()], blocks: [block()], pods: [pod('10.244.1.7')], nodes: [node('one', 'u1')] };
+const addressRelease = { kind: 'address', node: 'one', handle: 'net.10.244.1.7.eth0', sequence: 3 };
+const blockRelease = { kind: 'block', block: '10-244-1-0-24', version: '5' };
+
+const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: object }[] = [
+  {
+    name: 'an address whose link and namespace are gone',
+    given: { views: [view({ links: [], assignments: [assigned('10.244.1.7', false)] })] },
+    kind: 'leaked-address',
+    release: addressRelease,
+  },
+  {
+    name: 'a link that the journal does not know',
+    given: { views: [view({ assignments: [] })] },
+    kind: 'link-without-assignment',
+  },
+  {
+    name: 'an address outside the blocks',
+    given: { views: [view({ blocks: [] })], blocks: [] },
+    kind: 'address-outside-blocks',
+  },
+  { name: 'another address in the status', given: { pods: [pod('10.244.1.8')] }, kind: 'status-differs' },
+  { name: 'an attachment without Pod', given: { pods: [] }, kind: 'pod-unknown' },
+  { name: 'a kept out address', given: { views: [view({ keptOut: ['10.244.1.9'] })] }, kind: 'kept-out' },
+  {
+    name: 'a block that another node has',
+    given: { blocks: [block(CIDR, { node: 'two' })], nodes: [node('one', 'u1'), node('two', 'u2')] },
+    kind: 'block-not-granted',
+  },
+  {
+    name: 'a block of a vanished node',
+    given: { views: [], pods: [], nodes: [] },
+    kind: 'block-of-no-node',
+    release: blockRelease,
+  },
+  {
+    name: 'a block of a vanished node whose pods are still known',
+    given: { views: [], nodes: [] },
+    kind: 'block-of-no-node',
+  },
+  {
+    name: 'a block of an earlier node of the name',
+    given: { views: [view({ blocks: [], assignments: [], links: [] })], pods: [], nodes: [node('one', 'u2')] },
+    kind: 'block-of-earlier-node',
+    release: blockRelease,
+  },
+  {
+    name: 'a block that its node does not know',
+    given: { views: [view({ blocks: [], assignments: [], links: [] })], pods: [] },
+    kind: 'block-not-held',
+  },
+  { name: 'an agent that does not answer', given: { views: [] }, kind: 'not-checked' },
+];
+
+for (const { name, given, kind, release } of rows) {
+  test(`checkIpam() finds ${name}`, () => {
+    const findings = checkIpam({ ...sound, ...given });
+    const found = findings.find((each) => each.kind === kind);
+    assert.ok(found, JSON.stringify(findings));
+    assert.deepEqual(found.release, release);
+  });
+}
+
+test('checkIpam() finds nothing where all agree, nor a block of one node twice', () => {
+  assert.deepEqual(checkIpam(sound), []);
+  const two = view({ node: 'two', blocks: [], links: [link('10.244.1.7')] });
+  const findings = checkIpam({ ...sound, views: [view(), two], nodes: [...sound.nodes, node('two', 'u2')] });
+  assert.match(
+    findings.map(({ why }) => why).join('\n'),
+    /10\.244\.1\.7: pod "shop\/web" on node "one" has it, and pod "shop\/web" on node "two"/,
+  );
+});

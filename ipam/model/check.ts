@@ -1,0 +1,156 @@
+// Compares what the journals, the kernels and the datastore say about addresses, and names every difference. It is read
+// at several moments, so that an ADD or a DEL under way may show up; nothing is released on its word alone.
+import type { IpBlock } from '../../datastore/resources/ip-block.ts';
+import type { Node } from '../../datastore/resources/node.ts';
+import type { Pod } from '../../datastore/resources/pod.ts';
+import { type Cidr, cidrContains } from '../../lib/cidr.ts';
+import type { Ip } from '../../lib/ip.ts';
+import type { IpamView } from '../view.ts';
+import { isOfNamesake } from './node-identity.ts';
+
+/** `release` says what can be set free. */
+export type Finding = {
+  readonly kind:
+    | 'leaked-address'
+    | 'link-without-assignment'
+    | 'address-twice'
+    | 'address-outside-blocks'
+    | 'status-differs'
+    | 'pod-unknown'
+    | 'block-of-no-node'
+    | 'block-of-earlier-node'
+    | 'block-not-held'
+    | 'block-not-granted'
+    | 'kept-out'
+    | 'not-checked';
+  readonly why: string;
+  readonly release?: AddressRelease | BlockRelease;
+};
+
+export type AddressRelease = {
+  readonly kind: 'address';
+  readonly node: string;
+  readonly handle: string;
+  readonly sequence: number;
+};
+export type BlockRelease = { readonly kind: 'block'; readonly block: string; readonly version: string };
+
+export type CheckInput = {
+  readonly views: readonly IpamView[];
+  readonly blocks: readonly IpBlock[];
+  readonly pods: readonly Pod[];
+  readonly nodes: readonly Node[];
+};
+
+/** Sorted by sentence. */
+export function checkIpam(input: CheckInput): readonly Finding[] {
+  const findings = [
+    ...input.views.flatMap((view) => [...nodeFindings(view, input)]),
+    ...twice(input),
+    ...blockFindings(input),
+  ];
+  return findings.sort((a, b) => (a.why < b.why ? -1 : 1));
+}
+
+function* nodeFindings(view: IpamView, { pods, blocks }: CheckInput): Iterable<Finding> {
+  const { node } = view;
+  const linked = new Set(view.links.map(({ handle }) => handle));
+  const journal = new Set<string>(view.assignments.map(({ assignment }) => assignment.handle));
+  const own = view.blocks.map(({ cidr }) => cidr);
+  for (const { assignment, netnsExists } of view.assignments) {
+    const { handle, namespace, pod, ips, sequence } = assignment;
+    const who = `${ips.join(', ')} of pod "${namespace}/${pod}" on node "${node}"`;
+    if (!linked.has(handle) && !netnsExists) {
+      const why = `${who}: neither link nor network namespace is there`;
+      yield { kind: 'leaked-address', why, release: { kind: 'address', node, handle, sequence } };
+      continue;
+    }
+    for (const ip of ips.filter((each) => !own.some((cidr) => cidrContains(cidr, each)))) {
+      yield {
+        kind: 'address-outside-blocks',
+        why: `${ip} of pod "${namespace}/${pod}": not in a block of node "${node}"`,
+      };
+    }
+    const object = pods.find(({ metadata }) => metadata.namespace === namespace && metadata.name === pod);
+    if (object === undefined) yield { kind: 'pod-unknown', why: `${who}: the datastore has no such Pod` };
+    else {
+      const told = statusIps(object);
+      if (told.length > 0 && object.spec.nodeName === node && told.some((ip) => !ips.includes(ip))) {
+        yield { kind: 'status-differs', why: `${who}: the status of the Pod says ${told.join(', ')}` };
+      }
+    }
+  }
+  for (const { name, handle, ips } of view.links) {
+    if (handle !== undefined && journal.has(handle)) continue;
+    const why = `link "${name}" on node "${node}" (${ips.join(', ') || 'no address'}): the journal has no assignment for it`;
+    yield { kind: 'link-without-assignment', why };
+  }
+  for (const ip of view.keptOut)
+    yield { kind: 'kept-out', why: `${ip} on node "${node}": kept out, something unknown has it` };
+  for (const cidr of own) {
+    const owner = blocks.find(({ spec }) => spec.cidr === cidr)?.spec.node;
+    if (owner === node) continue;
+    const says = owner === undefined ? 'nobody has it' : `node "${owner}" has it`;
+    yield { kind: 'block-not-granted', why: `block ${cidr} is used by node "${node}": the datastore says ${says}` };
+  }
+}
+
+function* twice({ views }: CheckInput): Iterable<Finding> {
+  const holders = new Map<Ip, string>();
+  for (const { node, assignments } of views) {
+    for (const { assignment } of assignments) {
+      const who = `pod "${assignment.namespace}/${assignment.pod}" on node "${node}"`;
+      for (const ip of assignment.ips) {
+        const other = holders.get(ip);
+        if (other !== undefined) yield { kind: 'address-twice', why: `${ip}: ${other} has it, and ${who}` };
+        holders.set(ip, who);
+      }
+    }
+  }
+}
+
+function* blockFindings({ views, blocks, pods, nodes }: CheckInput): Iterable<Finding> {
+  const asked = new Set(views.map(({ node }) => node));
+  for (const { node } of new Map(blocks.map(({ spec }) => [spec.node, spec])).values()) {
+    if (nodes.some(({ metadata }) => metadata.name === node) && !asked.has(node)) {
+      yield { kind: 'not-checked', why: `node "${node}": its agent does not answer` };
+    }
+  }
+  for (const block of blocks) {
+    const { cidr, node } = block.spec;
+    const owner = nodes.find(({ metadata }) => metadata.name === node);
+    const view = views.find((each) => each.node === node);
+    const holds = view?.blocks.some((each) => each.cidr === cidr) === true;
+    const inUse = usedIn(cidr, pods);
+    const of = `block ${cidr} of node "${node}"`;
+    const release = inUse === undefined ? releaseOf(block) : {};
+    const also = inUse === undefined ? '' : `, but Pod "${inUse}" has an address of it`;
+    if (owner === undefined) yield { kind: 'block-of-no-node', why: `${of}: there is no such Node${also}`, ...release };
+    else if (isOfNamesake(block.spec, identityOf(owner)) && !holds) {
+      yield { kind: 'block-of-earlier-node', why: `${of}: an earlier Node of this name claimed it${also}`, ...release };
+    } else if (view !== undefined && !holds) {
+      yield { kind: 'block-not-held', why: `${of}: its agent does not know it; its next start takes it up` };
+    }
+  }
+}
+
+function releaseOf({ metadata }: IpBlock): Pick<Finding, 'release'> {
+  const { name, resourceVersion } = metadata;
+  return resourceVersion === undefined ? {} : { release: { kind: 'block', block: name, version: resourceVersion } };
+}
+
+function identityOf({ metadata }: Node) {
+  return { name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) };
+}
+
+function usedIn(cidr: Cidr, pods: readonly Pod[]): string | undefined {
+  const found = pods.find(
+    (pod) => pod.spec.hostNetwork !== true && statusIps(pod).some((ip) => cidrContains(cidr, ip)),
+  );
+  return found === undefined ? undefined : `${found.metadata.namespace}/${found.metadata.name}`;
+}
+
+function statusIps({ status }: Pod): readonly Ip[] {
+  const listed = status?.podIPs?.map(({ ip }) => ip) ?? [];
+  return listed.length > 0 || status?.podIP === undefined ? listed : [status.podIP];
+}
