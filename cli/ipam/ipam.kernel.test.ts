@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
 import { agentNode } from '../../test/support/agent-node.ts';
@@ -63,4 +64,34 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.match(refused.stderr, /spec\.ipCooldownSeconds: 1201 is out of range, expected 0 to 1200/);
   assert.equal((await web.cni('DEL')).code, 0);
   await waitFor('the address to rest', async () => / 0 +1\n$/.test(ipam('show', '--blocks').stdout));
+});
+
+test('an address whose pod vanished without DEL is found and set free', async (t) => {
+  const node = await agentNode(t);
+  const directory = dirname(dirname(node.controlSocket));
+  const source = ['--datastore', join(directory, 'datastore.db'), '--agent', node.controlSocket];
+  const ipam = (...words: readonly string[]) => margay(['ipam', ...words, ...source]);
+  const report = join(directory, 'report.json');
+  await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  await node.start();
+  const lost = await node.addPod('shop', 'lost');
+  const live = await node.addPod('shop', 'live');
+  await node.kill();
+  await node.netns.exec('ip', 'link', 'delete', lost.hostIfName);
+  const journal = new DatabaseSync(join(directory, 'state', 'journal.db'));
+  journal.exec(`UPDATE assignment SET record = json_set(record, '$.assignedAt', '2026-01-01T00:00:00.000Z',
+    '$.netns', '/run/netns/mgyt-none') WHERE json_extract(record, '$.pod') = 'lost'`);
+  journal.close();
+  await node.start();
+
+  const checked = ipam('check', '-o', report);
+  assert.match(
+    checked.stdout,
+    new RegExp(`^leaked-address: ${lost.ip} of pod "shop/lost" .*\\(releasable\\)\n1 differences`),
+  );
+  assert.match(ipam('release', '--from-report', report).stdout, /^released address /);
+  assert.equal(ipam('check').status, 0);
+  assert.match(ipam('show', '--blocks').stdout, / 256 +1 +0\n$/);
+  assert.match(ipam('show', live.ip).stdout, /assigned: to pod shop\/live/);
+  assert.match(ipam('release', '--from-report', report).stderr, /it is not assigned/);
 });
