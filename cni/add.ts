@@ -31,6 +31,7 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
     hostIfName: hostName,
     families: familiesFor(deps, wishes),
     requested: wishes.requested,
+    pools: wishes.pools,
   });
   const { ips } = assigned(outcome, request);
   undo.push('release the addresses', () => {
@@ -64,7 +65,9 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
 }
 
 function familiesFor(deps: CniDeps, wishes: Wishes): readonly Family[] {
-  const served = wishes.families ?? deps.families?.() ?? [4];
+  // A pool that is named may be the only one of its family, and serve nobody else.
+  const named = ([4, 6] as const).filter((family) => wishes.pools[family] !== undefined);
+  const served = wishes.families ?? [...new Set([...(deps.families?.() ?? [4]), ...named])];
   // Without any pool, the refusal shall name what is missing.
   return served.length === 0 ? [4] : served;
 }

@@ -1,0 +1,53 @@
+// What the cluster's objects make of the addresses that real pods get.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { agentNode } from '../test/support/agent-node.ts';
+
+const pool = (name: string, cidr: string, spec: object = {}) => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'IPPool',
+  metadata: { name },
+  spec: { cidr, ...spec },
+});
+const namespace = (name: string, annotations: Record<string, string> = {}, labels: Record<string, string> = {}) => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, annotations, labels },
+});
+
+test('pools by annotation of the pod, of the namespace, and by selectors', async (t) => {
+  const node = await agentNode(t);
+  await node.store.delete('IPPool', undefined, 'pods');
+  await node.create(pool('blue', '10.244.0.0/16', { nodeSelector: "kubernetes.io/os == 'none'" }));
+  await node.create(pool('green', '10.245.0.0/16', { namespaceSelector: "team in {'green'}", blockSize: 30 }));
+  await node.create(pool('named', '10.246.0.0/16', { assignmentMode: 'Manual' }));
+  await node.create(pool('plain', '10.247.0.0/16', { namespaceSelector: '!has(team)' }));
+  await node.create({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPReservation',
+    metadata: { name: 'first' },
+    spec: { reservedCIDRs: ['10.247.0.0/17', '10.247.128.0/18', '10.247.192.0/19', '10.247.224.0/20'] },
+  });
+  await node.create(namespace('plain'));
+  await node.create(namespace('green', {}, { team: 'green' }));
+  await node.create(namespace('blue', { 'cni.projectcalico.org/ipv4pools': '["blue"]' }, { team: 'green' }));
+  await node.start();
+  const pod = async (inside: string, name: string, annotations: Record<string, string> = {}): Promise<string> => {
+    await node.create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: inside, name, annotations },
+      spec: { nodeName: 'node1' },
+    });
+    return (await (await node.sandbox(inside, name)).add()).ip;
+  };
+  assert.match(await pod('plain', 'a'), /^10\.247\.(24\d|25\d)\./, 'not reserved');
+  assert.match(await pod('green', 'b'), /^10\.245\./);
+  assert.match(await pod('blue', 'c'), /^10\.244\./, 'the annotation goes before the selector');
+  const named = { 'cni.projectcalico.org/ipv4pools': '["10.246.0.0/16"]' };
+  assert.match(await pod('blue', 'd', named), /^10\.246\./, 'the pod goes before its namespace');
+  await assert.rejects(
+    pod('plain', 'e', { 'cni.projectcalico.org/ipv4pools': '["nowhere"]' }),
+    /IPPool \\"nowhere\\": there is none of this name or CIDR/,
+  );
+});
