@@ -63,7 +63,7 @@ const wrong = [
 ];
 
 for (const { given, expected } of wrong) {
-  test(`a wrong selector is an answer: ${given.slice(0, 30)}`, () => {
+  test(`a wrong selector is an answer: ${JSON.stringify(given.slice(0, 30))}`, () => {
     const parsed = parseSelector(given);
     assert.match(parsed.ok ? 'it was read' : parsed.error, expected);
   });
