@@ -6,8 +6,8 @@ import { generationLag, markedGeneration, unusedGeneration } from './revoke-gene
 const LAGS = [
   { name: 'the present one', given: [7, 7], expected: 0 },
   { name: 'the one before', given: [6, 7], expected: 1 },
-  { name: 'the one before the numbers came around', given: [0xffff, 1], expected: 1 },
-  { name: 'one that seems to be ahead was a whole round ago', given: [8, 7], expected: 65534 },
+  { name: 'the one before the numbers came around', given: [0xfffe, 1], expected: 1 },
+  { name: 'one that seems to be ahead was a whole round ago', given: [8, 7], expected: 65533 },
 ] as const;
 
 for (const { name, given, expected } of LAGS) {

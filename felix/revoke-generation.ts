@@ -1,8 +1,8 @@
-// The policy generation over the long life of flows: its numbers come around after 65535 changes, and a mark from the
+// The policy generation over the long life of flows: its numbers come around after 65534 changes, and a mark from the
 // last time around must not pass for the present one. Pure.
 import { FIRST_GENERATION, type Generation, nextGeneration } from './render/policy/generation.ts';
 
-const NUMBERS = 0xffff;
+const NUMBERS = 0xfffe;
 
 /**
  * A flow that is this far behind loses its mark; well before the numbers come around, and seldom enough to cost nothing.
@@ -12,7 +12,7 @@ export const MAX_LAG = 0x2000;
 /** The generation in a conntrack mark; 0: none. */
 export const markedGeneration = (mark: number): number => mark >>> 16;
 
-/** How many changes ago, 0 to 65534; `marked` is 1 to 65535. */
+/** How many changes ago, 0 to 65533; `marked` is 1 to 65534. */
 export const generationLag = (marked: number, current: Generation): number => (current - marked + NUMBERS) % NUMBERS;
 
 /**

@@ -140,6 +140,8 @@ export function createRevoker(options: {
   return {
     worldChanged: () => {
       judge = undefined;
+      // The change may allow them again, and where only the other side sends nothing else would tell.
+      if ((view.last?.held ?? 0) > 0) want('soon');
     },
     revoke: () => want('now'),
     revokeSoon: () => want('soon'),

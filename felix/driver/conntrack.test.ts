@@ -24,7 +24,11 @@ async function setUp(t: TestContext, flows: readonly { readonly port: number; re
       .split('\n')
       .flatMap((line) => /dport=(\d+) .* mark=(\d+)/.exec(line)?.slice(1, 3).join(' ') ?? [])
       .sort();
-  return { conntrack, left };
+  const insertTcp = (port: number, mark: number) => {
+    const words = `-I -t 600 -p tcp --state ESTABLISHED -s 10.244.1.1 -d 10.244.1.2 --sport 9 --dport ${port} -m ${mark}`;
+    return netns.exec('conntrack', ...words.split(' '));
+  };
+  return { conntrack, left, insertTcp };
 }
 
 const byPort = ({ original }: Flow): FlowJudgement =>
@@ -42,8 +46,27 @@ test('a sweep deletes what is denied or orphaned, and nothing else', async (t) =
     sliceMs: 1000,
     stopped: () => false,
   };
-  assert.deepEqual(await sweepFlows(options), { seen: 4, denied: 1, orphaned: 1 });
+  assert.deepEqual(await sweepFlows(options), { seen: 4, denied: 1, held: 0, orphaned: 1 });
   assert.deepEqual(await left(), ['3 3', '4 4']);
+});
+
+test('a sweep marks a denied connection instead, and takes the mark when it is allowed again', async (t) => {
+  const { conntrack, left, insertTcp } = await setUp(t, []);
+  await insertTcp(1, 0x10007);
+  let judgement: FlowJudgement = 'denied';
+  const options = {
+    conntrack,
+    judge: () => () => judgement,
+    generation: () => 1 as Generation,
+    sliceMs: 1000,
+    stopped: () => false,
+  };
+  assert.deepEqual(await sweepFlows(options), { seen: 1, denied: 1, held: 1, orphaned: 0 });
+  assert.deepEqual(await left(), [`1 ${0xffff_0007}`]);
+  assert.deepEqual(await sweepFlows(options), { seen: 1, denied: 0, held: 1, orphaned: 0 });
+  judgement = 'allowed';
+  assert.deepEqual(await sweepFlows(options), { seen: 1, denied: 0, held: 0, orphaned: 0 });
+  assert.deepEqual(await left(), ['1 7']);
 });
 
 test('a sweep takes the mark of what is far behind, before its number comes around', async (t) => {
@@ -51,12 +74,12 @@ test('a sweep takes the mark of what is far behind, before its number comes arou
   const { conntrack, left } = await setUp(t, [
     { port: 5, mark: current * 0x10000 + 1 },
     { port: 6, mark: (current - 1) * 0x10000 + 2 },
-    { port: 7, mark: (0xffff + current - MAX_LAG - 1) * 0x10000 + 3 },
+    { port: 7, mark: (0xfffe + current - MAX_LAG - 1) * 0x10000 + 3 },
     { port: 8, mark: 4 },
   ]);
   assert.deepEqual(
     [...(await generationsInUse(conntrack))].sort((a, b) => a - b),
-    [0, 99, 100, 0xffff + current - MAX_LAG - 1],
+    [0, 99, 100, 0xfffe + current - MAX_LAG - 1],
   );
   const result = await sweepFlows({
     conntrack,

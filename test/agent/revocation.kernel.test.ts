@@ -54,11 +54,12 @@ test('revoked flows stop in every direction, and what stays allowed loses nothin
 
   const revokedAt = now();
   await node.create(isolate('isolate-db', { app: 'db' }));
-  for (const end of doomed) await end.stops();
+  // Longer than the server takes to send again what nobody acknowledged (200 ms, and twice that the next time).
+  for (const end of doomed) await end.stops(1000);
   tell(t, 'UDP replies, TCP echo, TCP replies', revokedAt, doomed);
   const { flows } = (await node.status()) as { flows: { last: unknown; revoked: number } };
   t.diagnostic(`last judgement: ${JSON.stringify(flows.last)}, ${flows.revoked} flows revoked`);
-  assert.deepEqual(await tracked(node, db.ip), [], 'nothing is left of the revoked flows');
+  assert.equal((await tracked(node, db.ip)).length, 2, 'revoked connections are remembered, other flows not');
   for (const end of kept) await end.flows();
   assert.deepEqual(
     kept.map((end) => end.report().missing),

@@ -36,4 +36,16 @@ describe('baseObjects() around pods that may do everything', () => {
       assert.equal(walk({ table: POLICY_TABLE, objects: renderer.objects() }, 'input', packet).verdict, expected);
     });
   }
+
+  for (const [mark, expected] of [
+    [0x0002_0000, 'accept'],
+    [0xffff_0000, 'drop'],
+  ] as const) {
+    test(`${expected} replies of a flow marked ${mark.toString(16)}`, () => {
+      const reply = { ...common, protocol: 'tcp', ctState: 'established', ctDirection: 'reply', ctMark: mark } as const;
+      const packet = { ...reply, dport: 9, sport: 80, iifname: b, oifname: a };
+      const objects = renderer.objects();
+      assert.equal(walk({ table: POLICY_TABLE, objects }, 'forward', packet).verdict, expected);
+    });
+  }
 });

@@ -13,7 +13,7 @@ import { IF_PREFIX } from '../../../lib/linux/if-name.ts';
 import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule, ScalarRange } from '../../../lib/nftables/ast.ts';
 import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
-import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
+import { GENERATION_MASK, type Generation, generationMark, REVOKED } from './generation.ts';
 import { BASE_COUNTERS, ENDPOINT_SETS } from './names.ts';
 import { accept, countedBy, drop, inSet, is, isNot, meta, payload, rule } from './statements.ts';
 
@@ -100,11 +100,13 @@ function linkLocal(): ScalarRange {
 
 // Both directions of a flow that carries the present generation pass at the first rule of each chain, the commonest case by
 // far: a flow is stamped only by a packet that every chain let through. What comes here is not stamped, or no longer. Replies
-// and errors belong to a flow that was allowed.
+// and errors belong to a flow that was allowed, unless it is marked as revoked: then only its original direction is judged.
 function fastPath(): readonly Rule[] {
   const established = is({ kind: 'ct', key: 'state' }, 'established');
+  const reply = is({ kind: 'ct', key: 'direction' }, 'reply');
   return [
-    rule(established, is({ kind: 'ct', key: 'direction' }, 'reply'), accept),
+    rule(is(MARK, generationMark(REVOKED)), reply, drop),
+    rule(established, reply, accept),
     rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
   ];
 }

@@ -11,10 +11,10 @@ import {
 } from './generation.ts';
 import { createPolicyRenderer } from './policy-renderer.ts';
 
-const LAST = unwrap(parseGeneration(0xffff));
+const LAST = unwrap(parseGeneration(0xfffe));
 
 describe('generation', () => {
-  test('nextGeneration() goes round without 0, the mark of flows that were never judged', () => {
+  test('nextGeneration() goes round without 0 and 65535, the marks of flows never judged and revoked', () => {
     assert.equal(nextGeneration(FIRST_GENERATION), 2);
     assert.equal(nextGeneration(LAST), 1);
   });
@@ -25,7 +25,7 @@ describe('generation', () => {
     }
   });
 
-  for (const given of [0, -1, 1.5, 0x10000, Number.NaN]) {
+  for (const given of [0, -1, 1.5, 0xffff, 0x10000, Number.NaN]) {
     test(`parseGeneration() refuses ${given}`, () => assert.equal(parseGeneration(given).ok, false));
   }
 

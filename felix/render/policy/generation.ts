@@ -4,13 +4,16 @@ import type { Brand } from '../../../lib/brand.ts';
 import type { NftObject } from '../../../lib/nftables/ast.ts';
 import { err, ok, type Result } from '../../../lib/result.ts';
 
-/** 1 to 65535. 0 is what a flow carries that was never judged. */
+/** 1 to 65534. 0 is what a flow carries that was never judged, 65535 what a revoked one carries. */
 export type Generation = Brand<number, 'Generation'>;
 
 /** Bits of the conntrack mark that hold the generation; the lower half belongs to others. */
 export const GENERATION_MASK = 0xffff_0000;
 
-const LAST = 0xffff;
+const LAST = 0xfffe;
+
+/** In place of a generation: policy denies this flow, and what its other side still sends are no replies. */
+export const REVOKED = 0xffff;
 
 /** The first generation of a node that never had one. */
 export const FIRST_GENERATION = 1 as Generation;
@@ -20,12 +23,12 @@ export function parseGeneration(value: number): Result<Generation> {
   return err(`Cannot use policy generation "${value}": expected an integer from 1 to ${LAST}`);
 }
 
-/** The one after; 65535 is followed by 1. */
+/** The one after; 65534 is followed by 1. */
 export const nextGeneration = (generation: Generation): Generation =>
   (generation >= LAST ? 1 : generation + 1) as Generation;
 
 /** Its place in the conntrack mark. */
-export const generationMark = (generation: Generation): number => generation * 0x1_0000;
+export const generationMark = (generation: Generation | typeof REVOKED): number => generation * 0x1_0000;
 
 /**
  * The generation that a table carries, from its stamping rules; absent when there are none. A restarted agent goes on
