@@ -110,3 +110,14 @@ test('a full disk refuses new addresses, still takes back old ones, and heals', 
   assert.match(result.refusal.why, /Cannot write assignment ".*" to journal ".*": database or disk is full/);
   assert.deepEqual([result.released, result.freed, result.after], ['first', 1, 'assigned']);
 });
+
+test('a read-only disk is said at start, and nothing of the journal is lost by it', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/16', { blockSize: 24 })]);
+  mkdirSync(join(world.directory, 'node-1'));
+  const mount = `mount -t tmpfs tmpfs "$0" && exec "$@"`;
+  const prefix = ['unshare', '--mount', 'sh', '-c', mount, join(world.directory, 'node-1')];
+  const child = startNode(t, ['read-only', world.directory, 'node-1', '10.244.0.0/16', '24'], { prefix });
+  const result = JSON.parse(await readLine(linesOf(child)));
+  assert.match(result.why, /JournalError: Cannot open journal ".*": .*(read-only|readonly)/i);
+  assert.deepEqual([result.kept, result.opening], [['first'], { stale: [] }]);
+});

@@ -1,5 +1,6 @@
 // A node in a process of its own, for tests that race nodes, kill them, or fill their disk. Arguments: what to do, the
 // directory of the world, the name of the node, a pool CIDR, its block size, and a number whose meaning follows below.
+import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -21,8 +22,9 @@ const say = (text: string): void => {
 if (mode === 'claim') await claimAll(ipam);
 else if (mode === 'churn') await churn(ipam);
 else if (mode === 'full-disk') await fillDisk(ipam);
-else throw new Error(`Cannot run "${mode}": expected claim, churn or full-disk`);
-ipam.close();
+else if (mode === 'read-only') await becomeReadOnly(ipam);
+else throw new Error(`Cannot run "${mode}": expected claim, churn, full-disk or read-only`);
+if (mode !== 'read-only') ipam.close();
 store.close();
 
 /** Assigns `count` addresses and tells the blocks. */
@@ -71,6 +73,26 @@ async function fillDisk(ipam: Ipam): Promise<void> {
   rmSync(filler);
   const after = (await ipam.assign(podRequest('last'))).kind;
   say(JSON.stringify({ first, refusal: refusals[0], released, freed: before - kept, after }));
+}
+
+/** The journal's directory is a file system of its own: tells what the next start says when it is read-only. */
+async function becomeReadOnly(ipam: Ipam): Promise<void> {
+  await ipam.claimFirstBlock();
+  addressOf(await ipam.assign(podRequest('first')));
+  ipam.close();
+  const remount = (how: string): void => {
+    execFileSync('mount', ['-o', `remount,${how}`, join(directory, node)]);
+  };
+  remount('ro');
+  const open = () => createIpam({ store, node, journalPath, pools: () => pools, log });
+  const why = await open().then(
+    () => 'it opened',
+    (error: unknown) => String(error),
+  );
+  remount('rw');
+  const again = await open();
+  say(JSON.stringify({ why, kept: again.assignments().map(({ pod }) => pod), opening: again.opening }));
+  again.close();
 }
 
 function addressOf(outcome: AssignOutcome): string {
