@@ -1,0 +1,133 @@
+// Real containers: Debian's containerd and runc start them through our conflist, with portmap, bandwidth and tuning of
+// the reference plugins behind us.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { waitFor } from '../../lib/wait-for.ts';
+import { type AgentNode, agentNode } from '../support/agent-node.ts';
+import { type CniRuntime, withCniRuntime } from '../support/cni-runtime.ts';
+import type { PodConfig } from '../support/cri.ts';
+import { testNetns } from '../support/netns.ts';
+
+const BEHIND = [
+  { type: 'tuning', sysctl: { 'net.ipv4.tcp_keepalive_time': '77' } },
+  { type: 'portmap', capabilities: { portMappings: true }, snat: true },
+];
+
+test('containers start, talk, are kept apart by policy and leave nothing', (t) =>
+  withRuntime(t, async ({ node, runtime }) => {
+    const web = await createPod({ node, runtime }, 'web', { ports: [{ containerPort: 80, hostPort: 8080 }] });
+    const client = await createPod({ node, runtime }, 'client');
+    const [webIp = ''] = await runtime.addresses(web);
+    const [clientIp = ''] = await runtime.addresses(client);
+    assert.match(webIp, /^10\.244\./);
+    const fetch = () => runtime.exec(client, ...get(webIp, 80));
+    assert.equal(await fetch(), 'box\n');
+    assert.match(await runtime.exec(web, '/bin/cat', '/proc/sys/net/ipv4/tcp_keepalive_time'), /^77$/m);
+    assert.match(await runtime.exec(client, 'ip', 'address'), new RegExp(`${clientIp}/32 .*eth0`));
+
+    // From another host of the segment to the host port, which portmap translates.
+    const outside = await testNetns(t, 'outside');
+    await outside.exec(
+      'ip',
+      'link',
+      'add',
+      'eth0',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'towards',
+      'netns',
+      node.netns.name,
+    );
+    for (const [netns, link, address] of [
+      [outside, 'eth0', '203.0.113.9/24'],
+      [node.netns, 'towards', '203.0.113.1/24'],
+    ] as const) {
+      await netns.exec('ip', 'addr', 'add', address, 'dev', link);
+      await netns.exec('ip', 'link', 'set', link, 'up');
+    }
+    const fetchOutside = () => {
+      const [command, ...args] = get('203.0.113.1', 8080);
+      return outside.exec(command, ...args);
+    };
+    assert.equal(await fetchOutside(), 'box\n');
+
+    await node.create({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { namespace: 'shop', name: 'closed' },
+      spec: { podSelector: {}, policyTypes: ['Ingress'] },
+    });
+    await waitFor('policy to close the pod', async () => {
+      return await fetch().then(
+        () => false,
+        () => true,
+      );
+    });
+    await assert.rejects(fetchOutside());
+
+    for (const id of [web, client]) await runtime.removePod(id);
+    await nothingLeft(node, runtime);
+  }));
+
+test('sixty containers start in parallel', (t) =>
+  withRuntime(t, async ({ node, runtime }) => {
+    const names = Array.from({ length: 60 }, (_, n) => `p${n}`);
+    const began = performance.now();
+    const ids = await Promise.all(names.map((name) => createPod({ node, runtime }, name)));
+    t.diagnostic(`60 sandboxes in ${Math.round(performance.now() - began)} ms`);
+    const addresses = (await Promise.all(ids.map((id) => runtime.addresses(id)))).flat();
+    assert.equal(new Set(addresses).size, 60);
+    const [first = ''] = ids;
+    const answer = await runtime.exec(first, ...get(addresses[59] ?? '', 80));
+    assert.equal(answer, 'box\n');
+    await Promise.all(ids.map((id) => runtime.removePod(id)));
+    await nothingLeft(node, runtime);
+  }));
+
+/** A program that prints what a pod's server answers; it fails after two seconds. */
+const get = (ip: string, port: number): readonly [string, ...string[]] => [
+  'timeout',
+  '2',
+  'bash',
+  '-c',
+  `exec 3<>/dev/tcp/${ip}/${port}; printf 'GET /name HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 | tail -1`,
+];
+
+async function withRuntime(
+  t: TestContext,
+  work: (world: { readonly node: AgentNode; readonly runtime: CniRuntime }) => Promise<void>,
+): Promise<void> {
+  const node = await agentNode(t);
+  await node.start();
+  await withCniRuntime(node, BEHIND, (runtime) => work({ node, runtime }));
+}
+
+async function createPod(
+  { node, runtime }: { readonly node: AgentNode; readonly runtime: CniRuntime },
+  name: string,
+  more: Partial<PodConfig> = {},
+): Promise<string> {
+  await node.create({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'shop', name },
+    spec: { nodeName: 'node1' },
+  });
+  // The datastore gives the uid, which the runtime passes on to us.
+  const uid = (await node.store.get('Pod', 'shop', name))?.metadata.uid ?? '';
+  return await runtime.runPod({ namespace: 'shop', name, uid, ...more });
+}
+
+/** No link, no route, no rule and no address of a pod, neither ours nor of the plugins behind us. */
+async function nothingLeft(node: AgentNode, runtime: CniRuntime): Promise<void> {
+  await waitFor('the links to be gone', async () => !/mgy[0-9a-f]{11}/.test(await node.netns.exec('ip', '-o', 'link')));
+  assert.doesNotMatch(await node.netns.exec('ip', 'route'), /mgy/);
+  const nat = await node.netns.exec('iptables-save', '-t', 'nat');
+  assert.doesNotMatch(nat, /--dport 8080/);
+  const { endpoints } = await node.status();
+  assert.deepEqual(endpoints, []);
+  assert.deepEqual(readdirSync(runtime.netnsDirectory), []);
+}
