@@ -44,7 +44,7 @@ test('parseResource() never throws, and its errors follow the grammar', () => {
   fc.assert(
     fc.property(fc.oneof(anything, objects), (given) => {
       const parsed = parseResource(given);
-      if (!parsed.ok) assert.match(parsed.error, /^Cannot accept .*, expected |; and \d+ more$/s);
+      if (!parsed.ok) assert.match(parsed.error, /^Cannot accept .*[,:] expected |; and \d+ more$/s);
     }),
     { numRuns: 2000 },
   );
