@@ -91,10 +91,23 @@ test('a refused object takes nothing else with it, and is told', () => {
   assert.equal((problems as string[]).length, 1);
 });
 
+test('a peer of a newer API matches nothing, and the policy isolates all the same', () => {
+  const newer = `---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: newer, namespace: shop }
+spec: { podSelector: {}, ingress: [{ from: [{ galaxies: {} }] }] }
+`;
+  const { stdout, stderr, status } = policy('matrix -f - --port 80/tcp --json', `${SHOP}${newer}`);
+  assert.deepEqual(json(stdout)['tables'], { '80/tcp': ['#X', 'X#'] });
+  assert.match(stderr, /^margay: warning: Cannot use ingress rule 0 of "NetworkPolicy\/shop\/newer": the peer has no/);
+  assert.equal(status, 0);
+});
+
 test('pods without addresses of their own are no endpoints; unknown kinds are ignored with a warning', () => {
   const { stdout, stderr, status } = policy('compile -f - --json', `${SHOP}${NO_ENDPOINTS}`);
   assert.deepEqual(Object.keys(json(stdout)['interfaces'] as object), ['shop/db', 'shop/web']);
-  assert.equal(stderr, 'margay: warning: Kind "Deployment" has no part in policy and is ignored (1 ×)\n');
+  assert.equal(stderr, 'margay: warning: Kind "Deployment" is none that policy is read from, and is ignored (1 ×)\n');
   assert.equal(status, 0);
   const { order } = json(policy('matrix -f - --port 80/tcp --json', `${SHOP}${NO_ENDPOINTS}`).stdout);
   assert.deepEqual(order, ['shop/db', 'shop/host', 'shop/web']);

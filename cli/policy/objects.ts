@@ -39,7 +39,9 @@ export function readObjects(options: FileOptions): PolicyObjects {
     else if (isUnknownKind(object.error)) count(unknown, object.error);
     else failures.push(object.error);
   }
-  const warnings = [...unknown].map(([kind, times]) => `${kind} has no part in policy and is ignored (${times} ×)`);
+  const warnings = [...unknown].map(
+    ([kind, times]) => `${kind} is none that policy is read from, and is ignored (${times} ×)`,
+  );
   const closed = [...resources.values()].flatMap(problemsOf);
   return { resources: withNamespaces(resources), failures, warnings: [...warnings, ...closed] };
 }

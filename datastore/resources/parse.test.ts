@@ -107,11 +107,6 @@ const refused: readonly { name: string; given: unknown; expected: string }[] = [
     expected: `${PORT}.protocol: "tcp", expected TCP, UDP or SCTP`,
   },
   {
-    name: 'an empty peer',
-    given: peer({}),
-    expected: `${PEER}: is empty, expected podSelector, namespaceSelector or ipBlock`,
-  },
-  {
     name: 'a peer of two kinds',
     given: peer({ podSelector: {}, ipBlock: { cidr: '10.0.0.0/8' } }),
     expected: `${PEER}: ipBlock stands beside a selector, expected ipBlock alone`,

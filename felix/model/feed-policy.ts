@@ -53,9 +53,6 @@ const denyNamespace = (key: PolicyKey, namespace: string) => ({
   egress: [],
 });
 
-/**
- * Sentences about the parts of a policy that are not in force as written. Only ClusterNetworkPolicies can have some:
- * the schema of the others lets nothing through that is not understood.
- */
+/** Sentences about the parts of a policy that are not in force as written. */
 export const problemsOf = (resource: Resource): readonly string[] =>
-  resource.kind === 'ClusterNetworkPolicy' ? policyProblems(convertPolicy(resource)) : [];
+  isPolicyResource(resource) ? policyProblems(convertPolicy(resource)) : [];
