@@ -26,6 +26,23 @@ test('annotations choose address and MAC; those that are not valid choose nothin
   await assert.rejects(addPod(node, 'six', { ipFamilies: '["IPv6"]' }), /"code":102,.*IPv6/);
 });
 
+test('annotations of pod and namespace choose pools', async (t) => {
+  const node = await agentNode(t);
+  for (const [name, cidr] of Object.entries({ red: '10.245.0.0/16', blue: '10.246.0.0/16' })) {
+    const spec = { cidr, assignmentMode: 'Manual' };
+    await node.create({ apiVersion: 'projectcalico.org/v3', kind: 'IPPool', metadata: { name }, spec });
+  }
+  await node.create({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop', annotations: { 'cni.projectcalico.org/ipv4pools': '["red"]' } },
+  });
+  await node.start();
+  assert.match((await addPod(node, 'home', {})).ip, /^10\.245\./);
+  assert.match((await addPod(node, 'abroad', { ipv4pools: '["10.246.0.0/16"]' })).ip, /^10\.246\./);
+  await assert.rejects(addPod(node, 'nowhere', { ipv4pools: '["green"]' }), /"code":102,.*green/);
+});
+
 test('the runtime chooses by capabilities', async (t) => {
   const node = await cniNode(t);
   await node.startAgent();
