@@ -23,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map([
     },
   ],
   ['ipam', { summary: 'addresses of pods', load: async () => (await import('./ipam.ts')).registerIpam }],
+  ['cni', { summary: 'the plugin of the container runtime', load: async () => (await import('./cni.ts')).registerCni }],
   ['policy', { summary: 'what policies do to pods', load: async () => (await import('./policy.ts')).registerPolicy }],
   [
     'bench',

@@ -1,0 +1,86 @@
+// Puts the plugin where a container runtime looks for it, and takes it away again. Each file is written aside and renamed,
+// so that nobody reads or runs half of one. The list comes last and goes first: Kubernetes takes a node with a list for
+// one that can start pods.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export type CniInstallation = {
+  /** The runtime's folders, such as /etc/cni/net.d and /opt/cni/bin. */
+  readonly confDirectory: string;
+  readonly binDirectory: string;
+  /** The compiled executable. */
+  readonly executable: string;
+  readonly agentSocket: string;
+  readonly spoolDirectory: string;
+};
+
+const CONFLIST = '10-margay.conflist';
+const EXECUTABLE = 'margay';
+
+/** @throws Error when the agent cannot serve; the executable is in place then and the list is not */
+export function installCni(installation: CniInstallation): void {
+  const { confDirectory, binDirectory, executable } = installation;
+  const program = join(binDirectory, EXECUTABLE);
+  replaceFile(program, (path) => copyFileSync(executable, path), 0o755);
+  const why = statusProblem(program, installation);
+  if (why !== undefined) {
+    throw new Error(`Cannot install the network configuration "${join(confDirectory, CONFLIST)}": ${why}`);
+  }
+  const text = `${JSON.stringify(conflist(installation), undefined, 2)}\n`;
+  replaceFile(join(confDirectory, CONFLIST), (path) => writeFileSync(path, text), 0o600);
+}
+
+/** What is not there is no error. */
+export function uninstallCni({
+  confDirectory,
+  binDirectory,
+}: Pick<CniInstallation, 'confDirectory' | 'binDirectory'>): void {
+  rmSync(join(confDirectory, CONFLIST), { force: true });
+  rmSync(join(binDirectory, EXECUTABLE), { force: true });
+}
+
+/** The hostPort and bandwidth of pods are the business of the plugins behind ours. */
+function conflist(installation: CniInstallation): object {
+  return {
+    cniVersion: '1.0.0',
+    name: 'margay',
+    plugins: [
+      { ...pluginOf(installation), capabilities: { ips: true, mac: true } },
+      { type: 'portmap', capabilities: { portMappings: true }, snat: true },
+      { type: 'bandwidth', capabilities: { bandwidth: true } },
+    ],
+  };
+}
+
+const pluginOf = ({ agentSocket, spoolDirectory }: CniInstallation) => ({
+  type: EXECUTABLE,
+  agentSocket,
+  spoolDirectory,
+});
+
+/** `undefined`: the agent can attach pods. */
+function statusProblem(program: string, installation: CniInstallation): string | undefined {
+  const input = JSON.stringify({ cniVersion: '1.1.0', name: 'margay', ...pluginOf(installation) });
+  const env = { CNI_COMMAND: 'STATUS', CNI_PATH: dirname(program) };
+  try {
+    execFileSync(program, { input, env, timeout: 10_000, stdio: ['pipe', 'pipe', 'ignore'], encoding: 'utf8' });
+    return undefined;
+  } catch (error) {
+    const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+    return /"msg":"([^"]*)"/.exec(stdout)?.[1] ?? String(error);
+  }
+}
+
+function replaceFile(path: string, write: (temporary: string) => void, mode: number): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  // A dot: runtimes read no such names.
+  const temporary = join(dirname(path), `.margay-${process.pid}`);
+  try {
+    write(temporary);
+    chmodSync(temporary, mode);
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
