@@ -3,7 +3,17 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  createWriteStream,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -91,6 +101,7 @@ export async function withCniRuntime(
     daemon.kill('SIGTERM');
     if (daemon.exitCode === null && daemon.signalCode === null) await gone;
     unmountBelow(folder);
+    removeEmptyCgroups();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -102,6 +113,17 @@ function unmountBelow(folder: string): void {
     .map((line) => line.split(' ')[1] ?? '')
     .filter((target) => target.startsWith(`${folder}/`));
   for (const target of targets) execFileSync('umount', ['--lazy', target]);
+}
+
+/** The group in which the runtime puts its containers stays when they go; of a runtime in use it is not empty. */
+function removeEmptyCgroups(): void {
+  for (const path of globSync('/sys/fs/cgroup/{,*/}k8s.io')) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // Somebody else's containers are in it.
+    }
+  }
 }
 
 const conflist = (runDirectory: string, behind: readonly object[]): string =>
