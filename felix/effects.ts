@@ -53,7 +53,8 @@ export function createEffects(options: {
       if (nft.holds(model.nftObjects())) log.info('nftables table adopted as it is');
       else {
         model.newGeneration();
-        nft.replace(model.nftObjects());
+        nft.bring(model.nftObjects());
+        log.info('nftables table brought up to date');
       }
       for (const dst of routes.differing(model.routing.routes.entries())) model.routing.routes.markDirty(dst);
       started = true;

@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { KernelError } from '../../lib/linux/kernel-error.ts';
 import type { NftChange, NftKey, NftObject, Ruleset, Table, TableName } from '../../lib/nftables/ast.ts';
 import { carryCounters } from '../../lib/nftables/carry-counters.ts';
+import { diffObjects } from '../../lib/nftables/diff.ts';
 import type { Nftables } from '../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
 
@@ -23,6 +24,12 @@ export type NftDriver = {
   readonly takeOver: () => void;
   /** Whether the kernel's table is exactly this, flags included. */
   readonly holds: (objects: ReadonlyMap<NftKey, NftObject>) => boolean;
+  /**
+   * Makes the table be this in one atomic batch that touches only what differs: in the moment of a commit, a packet in
+   * the old chains already sees the new sets, so sets that stay must not be made anew. Replaces the table where there is
+   * none of ours, or something in it that we do not know. @throws NftError: the old rules stand
+   */
+  readonly bring: (objects: ReadonlyMap<NftKey, NftObject>) => void;
   /** One atomic batch. @throws NftError: the old rules stand */
   readonly apply: (changes: readonly NftChange[]) => void;
   /** Replaces the whole table in one atomic batch. @throws NftError: the old rules stand */
@@ -33,6 +40,10 @@ export type NftDriver = {
 export function createNftDriver(nft: Nftables, { name }: Table, tableOwner: 'auto' | 'off'): NftDriver {
   const owned = tableOwner === 'auto' && knowsOwners(nft);
   const table: Table = { name, flags: owned ? ['owner', 'persist'] : [] };
+  const replace: NftDriver['replace'] = (objects) =>
+    nft.commit(carryCounters(planReplacement({ table, objects }, nft.table(name)), nft.counters(name)));
+  const isOurs = (actual: Ruleset | undefined): actual is Ruleset =>
+    actual !== undefined && isDeepStrictEqual(actual.table.flags, table.flags);
   return {
     owner: owned ? 'own' : 'shared',
     read: () => nft.dump(name),
@@ -42,15 +53,20 @@ export function createNftDriver(nft: Nftables, { name }: Table, tableOwner: 'aut
     },
     holds: (objects) => {
       const actual = nft.dump(name);
-      return (
-        actual !== undefined &&
-        isDeepStrictEqual(actual.table.flags, table.flags) &&
-        sameObjects(actual.objects, objects)
-      );
+      return isOurs(actual) && sameObjects(actual.objects, objects);
+    },
+    bring: (objects) => {
+      const actual = nft.dump(name);
+      const known = isOurs(actual) && ![...actual.objects.values()].some(({ kind }) => kind === 'unknown');
+      if (!known) return replace(objects);
+      try {
+        nft.commit(planChanges(table, diffObjects(actual.objects, objects)));
+      } catch {
+        replace(objects);
+      }
     },
     apply: (changes) => nft.commit(planChanges(table, changes)),
-    replace: (objects) =>
-      nft.commit(carryCounters(planReplacement({ table, objects }, nft.table(name)), nft.counters(name))),
+    replace,
   };
 }
 

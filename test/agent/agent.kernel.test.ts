@@ -78,10 +78,16 @@ test('a killed agent leaves everything in force, and a restarted one changes not
 
 test('what changed while the agent was away is in force when it is back', async (t) => {
   const [node, web, db] = await twoPods(t);
+  // A set that is the same before and after stays the same object, so that no packet misses its elements.
+  const setOfAddresses = async (): Promise<string | undefined> =>
+    /set ep_addr4 \{[^#]*# handle \d+/.exec(await table(node))?.[0];
+  const before = await setOfAddresses();
+  assert.ok(before !== undefined);
   await node.kill();
   await node.create(DENY_ALL);
   await node.start();
   assert.equal(await pings(web.netns, db.ip), false);
+  assert.equal(await setOfAddresses(), before);
 });
 
 test('somebody else flushes routes, and they come back', async (t) => {
