@@ -38,7 +38,7 @@ export function desiredPeer(
     // is 10 s away. Any other router may dial us, and often does so sooner than gobgpd would.
     connect: isNode === 'node' && compareIp(own.address, address) > 0 ? 'passive' : 'active',
     // Nodes of two racks have routers between them, and may have AS numbers of their own.
-    distance: isNode === 'node' ? 'routed' : 'adjacent',
+    distance: isNode === 'node' ? { kind: 'multihop', ttl: 255 } : { kind: 'adjacent' },
     ...TIMERS,
     holdTimeSeconds: keepaliveSeconds * 3,
     keepaliveSeconds,

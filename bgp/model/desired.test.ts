@@ -51,8 +51,8 @@ test('desiredBgp() fills in a whole speaker', () => {
   assert.deepEqual(
     [...desired.peers.values()],
     [
-      { address: ADDRESS.tor, asn: 64600, description: 'BGPPeer tor', distance: 'adjacent', ...common },
-      { address: ADDRESS.n2, asn: 64512, description: 'mesh n2', distance: 'routed', ...common },
+      { address: ADDRESS.tor, asn: 64600, description: 'BGPPeer tor', distance: { kind: 'adjacent' }, ...common },
+      { address: ADDRESS.n2, asn: 64512, description: 'mesh n2', distance: { kind: 'multihop', ttl: 255 }, ...common },
     ],
   );
   assert.deepEqual([...desired.paths], [[BLOCK.n1, { nextHop: ADDRESS.n1 }]]);

@@ -3,6 +3,7 @@
 import type { Asn } from '../../datastore/resources/scalars.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Family, Ip } from '../../lib/ip.ts';
+import type { DesiredPolicies } from './route-policy.ts';
 
 /** Identity of a peer: its address. A speaker holds at most one session to an address. */
 export type PeerKey = Ip;
@@ -23,20 +24,45 @@ export type DesiredPeer = {
   /** 1 to 65535. */
   readonly port: number;
   readonly asn: Asn;
+  /** The AS number that we claim towards this peer. Absent: that of the speaker. */
+  readonly localAsn?: Asn;
   /** For people: `mesh node2` or `BGPPeer tor`. */
   readonly description: string;
-  /** Source address of the session. */
-  readonly localAddress: Ip;
+  /** Source address of the session. Absent: the kernel chooses. */
+  readonly localAddress?: Ip;
+  /** TCP MD5 (RFC 2385). A secret: it stands in no log, status, note or error. */
+  readonly password?: string;
   /** Whether we dial, or only wait for the peer to dial. */
   readonly connect: 'active' | 'passive';
-  /** How far away an eBGP peer may be: on the same link (TTL 1), or anywhere. */
-  readonly distance: 'adjacent' | 'routed';
+  /** How far away an eBGP peer may be. */
+  readonly distance: PeerDistance;
   readonly holdTimeSeconds: number;
   readonly keepaliveSeconds: number;
   readonly connectRetrySeconds: number;
   /** RFC 4724. Absent: the peer drops our routes as soon as the session ends. */
   readonly gracefulRestart?: { readonly restartTimeSeconds: number; readonly deferralTimeSeconds: number };
   readonly families: readonly Family[];
+  /** RFC 4456: the peer is our client, and this is our cluster id. Absent: an ordinary peer. */
+  readonly routeReflector?: { readonly clusterId: Ip };
+  /** How often our own AS may stand in a path that it sends, 0 to 10. Absent: 0. */
+  readonly allowedOwnAsns?: number;
+  /** Prefixes of one family that it may send; more end the session. Absent: any number. */
+  readonly maxPrefixes?: number;
+  /** RFC 5880, single hop (RFC 5881); needs gobgpd 4.5. Absent: none. Never beside `gracefulRestart`. */
+  readonly bfd?: BfdTimers;
+};
+
+/** `adjacent`: on the same link, TTL 1. `multihop`: at most `ttl` hops away. `secured`: RFC 5082, at most `hops` away. */
+export type PeerDistance =
+  | { readonly kind: 'adjacent' }
+  | { readonly kind: 'multihop'; readonly ttl: number }
+  | { readonly kind: 'secured'; readonly hops: number };
+
+/** Milliseconds; `multiplier`: how many packets may be missed. */
+export type BfdTimers = {
+  readonly receiveMs: number;
+  readonly transmitMs: number;
+  readonly multiplier: number;
 };
 
 /** A path that this node originates. */
@@ -44,7 +70,16 @@ export type DesiredPath = {
   readonly nextHop: Ip;
   /** Standard communities (RFC 1997), `high * 65536 + low`, sorted. */
   readonly communities?: readonly number[];
+  /** RFC 8092, sorted. */
+  readonly largeCommunities?: readonly LargeCommunity[];
+  /** Absent: not sent, which iBGP takes as 100. */
+  readonly localPref?: number;
+  /** Absent: not sent. */
+  readonly med?: number;
 };
+
+/** Global administrator and two local parts, each 32 bits (RFC 8092 §3). */
+export type LargeCommunity = readonly [number, number, number];
 
 /** What the speaker passes on, to all peers: the first statement that fits decides. */
 export type DesiredExport = {
@@ -61,6 +96,8 @@ export type DesiredBgp = {
   readonly peers: ReadonlyMap<PeerKey, DesiredPeer>;
   readonly paths: ReadonlyMap<Cidr, DesiredPath>;
   readonly exports: DesiredExport;
+  /** Both directions. Absent: everything comes in, and `exports` rules what goes out. */
+  readonly policies?: DesiredPolicies;
 };
 
 /** A path of the speaker's table. */
@@ -83,6 +120,8 @@ export type RibPath = {
   /** RFC 4271 §5.1.1: 0 IGP, 1 EGP, 2 incomplete. */
   readonly origin: number;
   readonly communities: readonly number[];
+  /** Absent: none. */
+  readonly largeCommunities?: readonly LargeCommunity[];
   /** Learned from a peer of another AS. */
   readonly ebgp: boolean;
 };
@@ -106,6 +145,21 @@ export type PeerState = {
   readonly endOfRib: boolean;
   /** That of the DesiredPeer. */
   readonly description: string;
+  /** The same counts by family. Absent: not told. */
+  readonly families?: ReadonlyMap<Family, PeerFamilyState>;
+  /** Why the last session ended, for people. Absent: none did, or gobgpd does not tell (before 4.0). */
+  readonly lastError?: string;
+  /** The session is held down by the prefix limit. */
+  readonly overLimit?: boolean;
+  /** RFC 5880 §4.1. Absent: no BFD. */
+  readonly bfd?: 'admin-down' | 'down' | 'init' | 'up';
+};
+
+export type PeerFamilyState = {
+  readonly received: number;
+  readonly accepted: number;
+  readonly advertised: number;
+  readonly endOfRib: boolean;
 };
 
 /** What the speaker tells on its own; the meaning is only "read again". */
@@ -114,5 +168,6 @@ export type BgpEvent =
   | { readonly kind: 'up' }
   /** The speaker is gone; what it had taught us may still be right. */
   | { readonly kind: 'down'; readonly why: string }
-  | { readonly kind: 'rib-changed' }
+  /** `prefixes`: those to read again. Absent: any. */
+  | { readonly kind: 'rib-changed'; readonly prefixes?: ReadonlySet<Cidr> }
   | { readonly kind: 'peer-changed' };

@@ -14,7 +14,7 @@ export function peerOut(peer: DesiredPeer, note: string): Input<FieldsOf<typeof 
   const enabled = restart !== undefined;
   return {
     conf: { description: note, neighborAddress: peer.address, peerAsn: peer.asn },
-    ebgpMultihop: peer.distance === 'routed' ? { enabled: true, ttl: 255 } : undefined,
+    ebgpMultihop: peer.distance.kind === 'multihop' ? { enabled: true, ttl: peer.distance.ttl } : undefined,
     timers: {
       config: {
         connectRetry: peer.connectRetrySeconds,
