@@ -6,7 +6,6 @@ import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeF
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
 import type { Store } from '../../datastore/store.ts';
@@ -53,10 +52,14 @@ export type TestPod = {
 export type CniAnswer = { readonly code: number; readonly stdout: string };
 
 /**
- * One node `node1` at 198.51.100.11 with pool 10.244.0.0/16; nothing is left of it after `t`. `configuration` is added
- * to the agent's.
+ * One node `node1` at 198.51.100.11 with pool 10.244.0.0/16; nothing is left of it after `t`, a test or a benchmark.
+ * `configuration` is added to the agent's, `execArgv` goes to its Node.js.
  */
-export async function agentNode(t: TestContext, configuration: Record<string, unknown> = {}): Promise<AgentNode> {
+export async function agentNode(
+  t: { readonly after: (action: () => void) => void },
+  configuration: Record<string, unknown> = {},
+  execArgv: readonly string[] = [],
+): Promise<AgentNode> {
   execFileSync('sh', [join(ROOT, 'cni/shim/build.sh')]);
   const netns = await testNetns(t, 'node1');
   await netns.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'uplink');
@@ -66,7 +69,7 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
   const directory = mkdtempSync(join(tmpdir(), 'margay-test-'));
   const store = openEmbeddedStore({ path: join(directory, 'datastore.db') });
   let agent: ChildProcess | undefined;
-  t.after(async () => {
+  t.after(() => {
     agent?.kill('SIGKILL');
     store.close();
     rmSync(directory, { recursive: true, force: true });
@@ -103,7 +106,7 @@ export async function agentNode(t: TestContext, configuration: Record<string, un
   const controlSocket = join(directory, 'run', 'control.sock');
   const status = (): Promise<Record<string, unknown>> => getJson(controlSocket, '/v1/status');
   const launch = (): ChildProcess => {
-    const child = netns.spawn(process.execPath, [join(ROOT, 'felix/main.ts'), '--config', config], {
+    const child = netns.spawn(process.execPath, [...execArgv, join(ROOT, 'felix/main.ts'), '--config', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     child.stderr?.pipe(createWriteStream(logFile, { flags: 'a' }));
