@@ -5,6 +5,7 @@ import { blockSizeOf } from '../datastore/resources/ip-pool.ts';
 import type { LabelSelector } from '../datastore/resources/metadata.ts';
 import type { Node } from '../datastore/resources/node.ts';
 import type { Pod } from '../datastore/resources/pod.ts';
+import type { Service } from '../datastore/resources/service.ts';
 
 /** A column between NAME and AGE, or after AGE, there perhaps only with `-o wide`. */
 export type Column<R> = {
@@ -38,6 +39,19 @@ const COLUMNS: Columns = {
     { title: 'NODE', place: 'wide', cell: (pod) => pod.spec.nodeName ?? NONE },
     { title: 'NOMINATED NODE', place: 'wide', cell: (pod) => textAt(pod, 'status', 'nominatedNodeName') ?? NONE },
     { title: 'READINESS GATES', place: 'wide', cell: () => NONE },
+  ],
+  Service: [
+    { title: 'TYPE', cell: ({ spec }) => spec.type ?? 'ClusterIP' },
+    { title: 'CLUSTER-IP', cell: ({ spec }) => spec.clusterIP || NONE },
+    { title: 'EXTERNAL-IP', cell: externalIps },
+    { title: 'PORT(S)', cell: ports },
+  ],
+  EndpointSlice: [
+    { title: 'ADDRESSTYPE', cell: ({ addressType }) => addressType },
+    {
+      title: 'ENDPOINTS',
+      cell: ({ endpoints = [] }) => endpoints.flatMap((of) => of.addresses ?? []).join(',') || NONE,
+    },
   ],
   NetworkPolicy: [{ title: 'POD-SELECTOR', cell: ({ spec }) => printSelector(spec.podSelector) }],
   ClusterNetworkPolicy: [
@@ -136,6 +150,22 @@ function restartsOf(pod: Pod): string {
     Number(valueAt(status, 'restartCount') ?? 0),
   );
   return String(counts.reduce((sum, count) => sum + count, 0));
+}
+
+function externalIps({ spec, status }: Service): string {
+  const given = (status?.loadBalancer?.ingress ?? []).map((ingress) => ingress.ip ?? textAt(ingress, 'hostname') ?? '');
+  const all = [...given, ...(spec.externalIPs ?? [])].filter((text) => text !== '').join(',');
+  if (all !== '') return all;
+  return spec.type === 'LoadBalancer' ? '<pending>' : NONE;
+}
+
+function ports({ spec }: Service): string {
+  const texts = listAt(spec, 'ports').map((port) => {
+    const nodePort = valueAt(port, 'nodePort');
+    const number = `${valueAt(port, 'port')}${nodePort === undefined ? '' : `:${nodePort}`}`;
+    return `${number}/${textAt(port, 'protocol') ?? 'TCP'}`;
+  });
+  return texts.join(',') || NONE;
 }
 
 function peerNodes({ spec }: BgpPeer): string {

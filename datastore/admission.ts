@@ -25,6 +25,8 @@ export function admit(write: Write, list: Lister): Result<void> {
     case 'Namespace':
     case 'Node':
     case 'Pod':
+    case 'Service':
+    case 'EndpointSlice':
     case 'NetworkPolicy':
     case 'ClusterNetworkPolicy':
     case 'IPReservation':

@@ -2,6 +2,7 @@
 import { type BgpConfiguration, bgpConfigurationSchema } from './bgp-configuration.ts';
 import { type BgpPeer, bgpPeerSchema } from './bgp-peer.ts';
 import { type ClusterNetworkPolicy, clusterNetworkPolicySchema } from './cluster-network-policy.ts';
+import { type EndpointSlice, endpointSliceSchema } from './endpoint-slice.ts';
 import { type IpBlock, ipBlockSchema } from './ip-block.ts';
 import { type IpPool, ipPoolSchema } from './ip-pool.ts';
 import { type IpReservation, ipReservationSchema } from './ip-reservation.ts';
@@ -10,12 +11,15 @@ import { type Namespace, namespaceSchema } from './namespace.ts';
 import { type NetworkPolicy, networkPolicySchema } from './network-policy.ts';
 import { type Node, nodeSchema } from './node.ts';
 import { type Pod, podSchema } from './pod.ts';
+import { type Service, serviceSchema } from './service.ts';
 
 /** Every object that passes through the store. */
 export type Resource =
   | Namespace
   | Node
   | Pod
+  | Service
+  | EndpointSlice
   | NetworkPolicy
   | ClusterNetworkPolicy
   | IpPool
@@ -35,6 +39,14 @@ export const KINDS = {
   Namespace: { apiVersion: 'v1', plural: 'namespaces', shortNames: ['ns'], namespaced: false, schema: namespaceSchema },
   Node: { apiVersion: 'v1', plural: 'nodes', shortNames: ['no'], namespaced: false, schema: nodeSchema },
   Pod: { apiVersion: 'v1', plural: 'pods', shortNames: ['po'], namespaced: true, schema: podSchema },
+  Service: { apiVersion: 'v1', plural: 'services', shortNames: ['svc'], namespaced: true, schema: serviceSchema },
+  EndpointSlice: {
+    apiVersion: 'discovery.k8s.io/v1',
+    plural: 'endpointslices',
+    shortNames: [],
+    namespaced: true,
+    schema: endpointSliceSchema,
+  },
   NetworkPolicy: {
     apiVersion: 'networking.k8s.io/v1',
     plural: 'networkpolicies',
