@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cniBenches } from './cni/benches.ts';
 import { policyBenches } from './policy/benches.ts';
 import { printReport } from './print-report.ts';
 import type { Bench, Report, Result, Scale } from './types.ts';
 
-const GROUPS: Readonly<Record<string, readonly Bench[]>> = { policy: policyBenches };
+const GROUPS: Readonly<Record<string, readonly Bench[]>> = { policy: policyBenches, cni: cniBenches };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
