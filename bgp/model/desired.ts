@@ -23,6 +23,8 @@ export type DesiredBgpInput = {
   readonly peers: readonly BgpPeer[];
   /** Blocks that this node owns. */
   readonly blocks: readonly Cidr[];
+  /** Service addresses and ranges that this node draws. Absent: none. */
+  readonly services?: Iterable<Cidr>;
   readonly pools: readonly IpPool[];
 };
 
@@ -124,17 +126,24 @@ function* explicitPeers({ nodes, peers }: DesiredBgpInput, speaker: Speaker, tak
 }
 
 // A block outside every pool is advertised too: its pool may be gone while its pods still run.
-function ownPaths({ blocks, pools }: DesiredBgpInput, speaker: Speaker, problems: string[]): Map<Cidr, DesiredPath> {
+function ownPaths(
+  { blocks, pools, services = [] }: DesiredBgpInput,
+  speaker: Speaker,
+  problems: string[],
+): Map<Cidr, DesiredPath> {
   const hidden = pools.filter((pool) => pool.spec.disableBGPExport === true).map((pool) => pool.spec.cidr);
   const paths = new Map<Cidr, DesiredPath>();
-  for (const block of [...blocks].sort()) {
-    if (hidden.some((pool) => cidrContainsCidr(pool, block))) continue;
-    const nextHop = cidrFamily(block) === 4 ? speaker.address : speaker.v6;
-    if (nextHop !== undefined) paths.set(block, { nextHop });
+  const originate = (what: string, prefix: Cidr): void => {
+    const nextHop = cidrFamily(prefix) === 4 ? speaker.address : speaker.v6;
+    if (nextHop !== undefined) paths.set(prefix, { nextHop });
     else
       problems.push(
-        `Cannot advertise block "${block}": node "${speaker.node.metadata.name}" has no IPv6 address, expected one`,
+        `Cannot advertise ${what} "${prefix}": node "${speaker.node.metadata.name}" has no IPv6 address, expected one`,
       );
+  };
+  for (const block of [...blocks].sort()) {
+    if (!hidden.some((pool) => cidrContainsCidr(pool, block))) originate('block', block);
   }
+  for (const prefix of [...services].sort()) originate('service address', prefix);
   return paths;
 }

@@ -23,6 +23,8 @@ export const bgpConfigurationSchema = z.looseObject({
     serviceClusterIPs: cidrList,
     serviceExternalIPs: cidrList,
     serviceLoadBalancerIPs: cidrList,
+    /** `Disabled`: load balancer addresses one by one instead of their ranges. Absent: Enabled. */
+    serviceLoadBalancerAggregation: z.enum(['Enabled', 'Disabled']).exactOptional(),
     /** Longest time that paths of a restarting mesh peer are kept. */
     nodeMeshMaxRestartTime: durationSchema.exactOptional(),
     /** Names for community values, for use in `prefixAdvertisements`. */

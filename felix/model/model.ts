@@ -45,7 +45,7 @@ export type Model = {
   /** Own addresses; empty while the Node object is not known. */
   readonly nodeAddresses: () => readonly Ip[];
   readonly endpoints: () => readonly EndpointView[];
-  readonly routing: Omit<Routing, 'accept' | 'resourcesChanged' | 'endpointRoutesChanged'>;
+  readonly routing: Omit<Routing, 'accept' | 'resourcesChanged' | 'serviceChanged' | 'endpointRoutesChanged'>;
   /** Sentences about objects that cannot be used. */
   readonly problems: () => readonly string[];
 };
@@ -66,12 +66,20 @@ export function createModel({
   const renderer = createPolicyRenderer(rendering);
   let version: string | undefined;
 
+  const feedRouting = (key: ResourceKey, resource: Resource | undefined): void => {
+    const [kind, namespace, name] = key.split('/');
+    if (kind === 'Service' || kind === 'EndpointSlice') {
+      const object = resource?.kind === 'Service' || resource?.kind === 'EndpointSlice' ? resource : undefined;
+      routing.serviceChanged(kind, `${namespace}/${name}`, object);
+    } else routing.resourcesChanged();
+  };
+
   return {
     accept: (event) => {
       switch (event.kind) {
         case 'resource': {
           const resource = resources.accept(event.change, event.error);
-          if (!feedPolicy(policy, event.change.key, resource, event.error)) routing.resourcesChanged();
+          if (!feedPolicy(policy, event.change.key, resource)) feedRouting(event.change.key, resource);
           if (version !== undefined) version = event.version;
           break;
         }

@@ -9,9 +9,13 @@ import type { Change } from '../../lib/change.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Labels } from '../../lib/selector/types.ts';
 import { slimPod } from './slim-pod.ts';
+import { slimEndpointSlice, slimService } from './slim-service.ts';
 
 export type Resources = {
-  /** Takes a change; an object that cannot be used (`error`) keeps its last good form. Returns what is in force now. */
+  /**
+   * Takes a change. An object that cannot be used (`error`) and comes without a form that can, keeps its last good one.
+   * Returns what is in force now.
+   */
   readonly accept: (change: Change<ResourceKey, Resource>, error: string | undefined) => Resource | undefined;
   /** The object that is in force. */
   readonly get: (key: ResourceKey) => Resource | undefined;
@@ -31,6 +35,20 @@ export type Resources = {
   readonly problems: () => readonly string[];
 };
 
+// Kinds of which a cluster has very many.
+function slim(value: Resource): Resource {
+  switch (value.kind) {
+    case 'Pod':
+      return slimPod(value);
+    case 'Service':
+      return slimService(value);
+    case 'EndpointSlice':
+      return slimEndpointSlice(value);
+    default:
+      return value;
+  }
+}
+
 export function createResources(): Resources {
   const good = new Map<ResourceKey, Resource>();
   const nodes = new Map<ResourceKey, Node>();
@@ -43,21 +61,21 @@ export function createResources(): Resources {
     accept: ({ key, value }, error) => {
       if (error !== undefined) {
         problems.set(key, error);
-        return good.get(key);
-      }
-      problems.delete(key);
+        if (value === undefined) return good.get(key);
+      } else problems.delete(key);
       if (value === undefined) {
         for (const table of [good, nodes, pools, peers, configurations]) table.delete(key);
         if (key.startsWith('IPReservation/')) reserved = reservedBy(good.values());
         return undefined;
       }
-      good.set(key, value.kind === 'Pod' ? slimPod(value) : value);
+      const kept = slim(value);
+      good.set(key, kept);
       if (value.kind === 'Node') nodes.set(key, value);
       else if (value.kind === 'IPPool') pools.set(key, value);
       else if (value.kind === 'BGPPeer') peers.set(key, value);
       else if (value.kind === 'BGPConfiguration') configurations.set(key, value);
       else if (value.kind === 'IPReservation') reserved = reservedBy(good.values());
-      return value;
+      return kept;
     },
     get: (key) => good.get(key),
     all: () => good.values(),

@@ -52,7 +52,9 @@ const peer = (address: string, state: PeerState['state'], endOfRib: boolean): Pe
   description: '',
 });
 
-function routingOfTwoNodes() {
+const routingOfTwoNodes = () => routingAndResources().routing;
+
+function routingAndResources() {
   const resources = createResources();
   const routing = createRouting('node1', resources, () => new Map());
   for (const raw of [NODE('node1', '198.51.100.11'), NODE('node2', '198.51.100.12'), POOL]) {
@@ -61,7 +63,7 @@ function routingOfTwoNodes() {
   }
   routing.resourcesChanged();
   routing.accept({ kind: 'blocks', blocks: [cidr('10.244.1.0/24')] });
-  return routing;
+  return { routing, resources };
 }
 
 const kinds = (routing: ReturnType<typeof routingOfTwoNodes>) =>
@@ -110,4 +112,45 @@ test('gobgpd going away takes no route with it', () => {
   routing.accept({ kind: 'bgp-up' });
   routing.accept({ kind: 'rib', paths: [] });
   assert.ok(kinds(routing).includes('10.244.2.0/24 learned'));
+});
+
+test('routing: service addresses are advertised while they can be served here', () => {
+  const { routing, resources } = routingAndResources();
+  const give = (raw: unknown) => {
+    const value = unwrap(parseResource(raw));
+    const kept = resources.accept({ key: keyOf(value), value }, undefined);
+    if (kept?.kind === 'Service' || kept?.kind === 'EndpointSlice') {
+      routing.serviceChanged(kept.kind, `shop/${kept.metadata.name}`, kept);
+    } else routing.resourcesChanged();
+  };
+  const metadata = { name: 'web', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } };
+  const slice = (ready: boolean) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata,
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['10.244.1.7'], nodeName: 'node1', conditions: { ready } }],
+  });
+  const prefixes = () => [...(routing.takeBgp()?.paths.keys() ?? ['no news'])];
+  routing.accept({ kind: 'bgp-up' });
+  give({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'BGPConfiguration',
+    metadata: { name: 'default' },
+    spec: { serviceClusterIPs: [{ cidr: '10.96.0.0/16' }], serviceExternalIPs: [{ cidr: '203.0.113.0/26' }] },
+  });
+  assert.deepEqual(prefixes(), ['10.244.1.0/24', '10.96.0.0/16', '203.0.113.0/26']);
+  const spec = { type: 'NodePort', externalTrafficPolicy: 'Local', externalIPs: ['203.0.113.9'] };
+  give({ apiVersion: 'v1', kind: 'Service', metadata, spec });
+  assert.deepEqual(prefixes(), ['no news'], 'it has no endpoint yet');
+  give(slice(true));
+  assert.deepEqual(prefixes(), ['10.244.1.0/24', '10.96.0.0/16', '203.0.113.0/26', '203.0.113.9/32']);
+  give(slice(false));
+  assert.deepEqual(prefixes(), ['10.244.1.0/24', '10.96.0.0/16', '203.0.113.0/26']);
+  const node = NODE('node1', '198.51.100.11');
+  give({
+    ...node,
+    metadata: { name: 'node1', labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': '' } },
+  });
+  assert.deepEqual(prefixes(), ['10.244.1.0/24']);
 });

@@ -7,8 +7,12 @@
 import { desiredBgp } from '../../bgp/model/desired.ts';
 import { type LearnedRoutes as ImportedRoutes, learnedRoutes } from '../../bgp/model/learned.ts';
 import { nodeAddress } from '../../bgp/model/node-addresses.ts';
+import { serviceRanges } from '../../bgp/model/service-ranges.ts';
+import { type AdvertisedService, createServiceAdvertiser } from '../../bgp/model/services.ts';
 import type { DesiredBgp, PeerState, RibPath } from '../../bgp/model/types.ts';
+import type { EndpointSlice } from '../../datastore/resources/endpoint-slice.ts';
 import type { Node } from '../../datastore/resources/node.ts';
+import type { Service } from '../../datastore/resources/service.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import { createKeyedTable, type KeyedTable } from '../../lib/keyed-table.ts';
@@ -32,6 +36,12 @@ export type Routing = {
   readonly accept: (event: RoutingEvent) => void;
   /** The objects it reads have changed. */
   readonly resourcesChanged: () => void;
+  /** A Service or EndpointSlice, by `namespace/name`; `undefined`: it is gone. */
+  readonly serviceChanged: (
+    kind: 'Service' | 'EndpointSlice',
+    name: string,
+    object: Service | EndpointSlice | undefined,
+  ) => void;
   /** Host routes of endpoints that came (`IfName`) or went. */
   readonly endpointRoutesChanged: (changes: ReadonlyMap<Cidr, IfName | undefined>) => void;
   readonly routes: KeyedTable<Cidr, DesiredRoute>;
@@ -39,6 +49,8 @@ export type Routing = {
   readonly takeBgp: () => DesiredBgp | undefined;
   readonly bgp: () => BgpView;
   readonly blocks: () => readonly Cidr[];
+  /** Service addresses that are advertised from here, and for whom. */
+  readonly services: () => ReadonlyMap<Cidr, AdvertisedService>;
   readonly learned: () => ImportedRoutes;
   readonly problems: () => readonly string[];
 };
@@ -51,6 +63,7 @@ export function createRouting(
 ): Routing {
   const learned = createLearned();
   const routes = createKeyedTable<Cidr, DesiredRoute>(sameRoute);
+  const services = createServiceAdvertiser(node);
   let blocks: readonly Cidr[] = [];
   let connected: readonly Cidr[] = [];
   let rib: readonly RibPath[] = [];
@@ -68,6 +81,7 @@ export function createRouting(
       configuration: resources.bgpConfiguration(),
       peers: resources.peers(),
       blocks,
+      services: services.advertised().keys(),
       pools: resources.pools(),
     });
     problems = result.problems;
@@ -132,8 +146,16 @@ export function createRouting(
       refreshRoutes();
     },
     resourcesChanged: () => {
+      const own = resources.nodes().find(({ metadata }) => metadata.name === node);
+      services.configure(serviceRanges(resources.bgpConfiguration(), own));
+      services.takeChanged(); // Everything is said anew.
       refreshBgp();
       refreshRoutes();
+    },
+    serviceChanged: (kind, name, object) => {
+      if (kind === 'Service') services.setService(name, object?.kind === 'Service' ? object : undefined);
+      else services.setSlice(name, object?.kind === 'EndpointSlice' ? object : undefined);
+      if (services.takeChanged()) refreshBgp();
     },
     endpointRoutesChanged: (changes) => {
       for (const [dst, ifName] of changes) {
@@ -154,6 +176,7 @@ export function createRouting(
       settled: learned.settled(),
     }),
     blocks: () => blocks,
+    services: services.advertised,
     learned: () => imported,
     problems: () => problems,
   };
