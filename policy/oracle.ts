@@ -19,6 +19,8 @@ export type World = {
   readonly policies: readonly PolicyResource[];
   readonly nodes?: ReadonlyMap<string, readonly Ip[]>;
   readonly nodeLabels?: ReadonlyMap<string, Labels>;
+  /** Where BGP speakers listen. Absent: on 179 alone. */
+  readonly bgpPort?: number;
 };
 
 /** A pod by its key, or an address; an address that a pod owns is that pod. */
@@ -51,7 +53,7 @@ export type Verdict =
   | { readonly kind: 'deny'; readonly by: { readonly kind: 'rule'; readonly rule: RuleRef } }
   | {
       readonly kind: 'deny';
-      readonly by: { readonly kind: 'tunnel' | 'no-address' | 'no-such-port' | 'unknown-namespace' };
+      readonly by: { readonly kind: 'tunnel' | 'bgp' | 'no-address' | 'no-such-port' | 'unknown-namespace' };
     };
 
 /** The sender's side, the receiver's side, and both together. */
@@ -79,11 +81,20 @@ const both = (one: Verdict): Judgement => ({ egress: one, ingress: one, allowed:
 /** VXLAN's UDP port (RFC 7348). A node would decapsulate, and what is inside would escape the pod's policy. */
 const VXLAN_PORT = 4789;
 
+/** BGP's TCP port (RFC 4271 8.2.1). A node's routers are its peers, never its pods. */
+const BGP_PORT = 179;
+
 function egressVerdict(world: World, facts: Facts): Verdict {
   if (facts.from.pod === undefined) return { kind: 'allow', by: { kind: 'not-a-pod' } };
   if (facts.protocol === 'udp' && facts.port === VXLAN_PORT) return { kind: 'deny', by: { kind: 'tunnel' } };
+  if (facts.protocol === 'tcp' && isOwnNode(world, facts.from.pod, facts.to.ip) && isBgpPort(world, facts.port)) {
+    return { kind: 'deny', by: { kind: 'bgp' } };
+  }
   return direction(world, 'egress', facts.from.pod, facts);
 }
+
+const isBgpPort = ({ bgpPort }: World, port: number | undefined): boolean =>
+  port !== undefined && (port === BGP_PORT || port === bgpPort);
 
 function ingressVerdict(world: World, facts: Facts): Verdict {
   const { pod } = facts.to;

@@ -32,6 +32,9 @@ export function compileWorld(resources: Iterable<Resource>, isLocal: (pod: PodFa
   const endpoints: CompiledEndpoint[] = [];
   for (const resource of resources) {
     feedPolicy(model, keyOf(resource), resource, undefined);
+    if (resource.kind === 'BGPConfiguration' && resource.metadata.name === 'default') {
+      renderer.closeBgpPort(resource.spec.listenPort);
+    }
     if (resource.kind !== 'Pod') continue;
     const facts = convertPod(resource);
     if (!ownsAddresses(facts) || facts.ips.length === 0 || !isLocal(facts)) continue;

@@ -4,7 +4,7 @@ import type { WalkStep } from '../../lib/nftables/walk.ts';
 import { describePolicy, describeRuleRef } from '../../policy/explain/describe.ts';
 import type { Policy, PolicyKey, RuleRef } from '../../policy/ir.ts';
 import { chainKeyOf } from '../../policy/model/profiles.ts';
-import { ENDPOINT_SETS, policyChainName } from '../render/policy/names.ts';
+import { BASE_COUNTERS, ENDPOINT_SETS, policyChainName } from '../render/policy/names.ts';
 
 /**
  * `rule`: that rule. `isolated`: these policies select the pod, and none of their rules matched; none are named when they
@@ -27,6 +27,8 @@ const SENTENCES = {
   loopback: 'the packet does not leave the pod',
   hairpin: 'a pod is not cut off from itself behind a Service',
   tunnel: 'pods may not send tunnels to nodes, which would unpack them',
+  bgp: 'pods may not speak BGP with their node',
+  'node-loopback': 'the loopback addresses of a node are not open to its pods',
   spoofed: 'the source address is not one of the pod',
   'unknown-interface': 'the interface is not known',
   'no-address': 'an end has no address of its own of this family',
@@ -79,8 +81,24 @@ export function decisionOf(steps: readonly WalkStep[], book: PolicyBook): Decisi
     return policies.length === 0 && !steps.some(isJump) ? { kind: 'closed' } : { kind: 'isolated', policies };
   }
   if (!drops) return { kind: statements.some(isInterfaceTest) ? 'not-a-pod' : 'base' };
-  if (last.chain === 'raw_pre') return { kind: 'spoofed' };
-  return { kind: statements.some(({ kind }) => kind === 'match') ? 'tunnel' : 'unknown-interface' };
+  return { kind: statements.map(countedAs).find((kind) => kind !== undefined) ?? 'base' };
+}
+
+/** What the base chains count what they drop by. */
+const COUNTED: Readonly<Record<keyof typeof BASE_COUNTERS, Plain>> = {
+  spoofed: 'spoofed',
+  tunnel: 'tunnel',
+  bgp: 'bgp',
+  loopback: 'node-loopback',
+  unknown: 'unknown-interface',
+};
+
+function countedAs(statement: Statement): Plain | undefined {
+  if (statement.kind !== 'counter-ref') return undefined;
+  const found = (Object.keys(COUNTED) as (keyof typeof COUNTED)[]).find(
+    (name) => BASE_COUNTERS[name] === statement.counter,
+  );
+  return found && COUNTED[found];
 }
 
 const isJump = ({ rule }: WalkStep): boolean =>

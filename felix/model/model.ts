@@ -80,6 +80,8 @@ export function createModel({
         case 'resource': {
           const resource = resources.accept(event.change, event.error);
           if (!feedPolicy(policy, event.change.key, resource)) feedRouting(event.change.key, resource);
+          if (event.change.key === BGP_CONFIGURATION)
+            renderer.closeBgpPort(resources.bgpConfiguration()?.spec.listenPort);
           if (version !== undefined) version = event.version;
           break;
         }
@@ -122,3 +124,5 @@ export function createModel({
 }
 
 const NO_LABELS: Labels = {};
+
+const BGP_CONFIGURATION: ResourceKey = 'BGPConfiguration/default' as ResourceKey;

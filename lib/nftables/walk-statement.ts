@@ -18,6 +18,8 @@ export type WalkPacket = {
   readonly ctState: 'new' | 'established' | 'related' | 'invalid' | 'untracked';
   readonly ctDirection: 'original' | 'reply';
   readonly ctMark: number;
+  /** Absent: the flow's addresses were not translated. */
+  readonly ctStatus?: 'dnat' | 'snat';
 };
 
 /** What statements may change on the way. */
@@ -111,7 +113,7 @@ function fieldValue(operand: Operand, state: PacketState): Scalar | undefined {
     case 'ct':
       if (operand.key === 'state') return state.ctState;
       if (operand.key === 'direction') return packet.ctDirection;
-      throw new Error('Cannot walk "ct status": is not part of the packet, expected another field');
+      return packet.ctStatus ?? 0;
     case 'ct-mark':
       return (state.ctMark & operand.mask) >>> 0;
     case 'fib':

@@ -1,4 +1,5 @@
 // Kubernetes objects to a world that the oracle judges.
+import type { BgpConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource } from '../../datastore/resources/index.ts';
 import type { World } from '../oracle.ts';
 import type { Labels } from '../selector.ts';
@@ -13,11 +14,13 @@ export function convertWorld(resources: Iterable<Resource>): World {
   const nodes = new Map<string, NodeFacts>();
   const pods: PodFacts[] = [];
   const policies: PolicyResource[] = [];
+  let bgpPort: number | undefined;
   for (const resource of resources) {
     if (resource.kind === 'Namespace') namespaces.set(resource.metadata.name, resource.metadata.labels ?? {});
     else if (resource.kind === 'Pod') pods.push(convertPod(resource));
     else if (resource.kind === 'Node') nodes.set(resource.metadata.name, convertNode(resource));
     else if (isPolicyResource(resource)) policies.push(resource);
+    else if (isBgpConfiguration(resource)) bgpPort = resource.spec.listenPort;
   }
   return {
     namespaces,
@@ -25,5 +28,10 @@ export function convertWorld(resources: Iterable<Resource>): World {
     policies,
     nodes: new Map([...nodes].map(([name, { ips }]) => [name, ips])),
     nodeLabels: new Map([...nodes].map(([name, { labels }]) => [name, labels])),
+    ...(bgpPort !== undefined && { bgpPort }),
   };
 }
+
+/** The one that is in force. */
+const isBgpConfiguration = (resource: Resource): resource is BgpConfiguration =>
+  resource.kind === 'BGPConfiguration' && resource.metadata.name === 'default';

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parseIp } from '../../../lib/ip.ts';
 import { hostIfName } from '../../../lib/linux/if-name.ts';
 import { type WalkPacket, walk } from '../../../lib/nftables/walk.ts';
+import { unwrap } from '../../../lib/result.ts';
 import { createPipeline } from '../../../test/policy/pipeline.ts';
 import { world } from '../../../test/policy/world-builder.ts';
 import { POLICY_TABLE } from './names.ts';
@@ -36,6 +38,32 @@ describe('baseObjects() around pods that may do everything', () => {
       assert.equal(walk({ table: POLICY_TABLE, objects: renderer.objects() }, 'input', packet).verdict, expected);
     });
   }
+
+  const loopback = { ...common, iifname: a, protocol: 'tcp', dport: 80, daddr: unwrap(parseIp('127.0.0.1')) } as const;
+  test('drop what a pod sends to the loopback of its node, unless the node sent it on to there', () => {
+    const objects = renderer.objects();
+    assert.equal(walk({ table: POLICY_TABLE, objects }, 'input', loopback).verdict, 'drop');
+    assert.equal(walk({ table: POLICY_TABLE, objects }, 'input', { ...loopback, ctStatus: 'dnat' }).verdict, 'accept');
+  });
+
+  test('close the port of BGP, and the one that the configuration names', () => {
+    const closed = (): readonly number[] =>
+      [178, 179, 1179, 2179].filter((dport) => {
+        const packet = { ...common, iifname: a, protocol: 'tcp', dport } as const;
+        return walk({ table: POLICY_TABLE, objects: renderer.objects() }, 'input', packet).verdict === 'drop';
+      });
+    assert.deepEqual(closed(), [179]);
+    for (const [port, expected] of [
+      [1179, [179, 1179]],
+      [2179, [179, 2179]],
+      [179, [179]],
+      [1179, [179, 1179]],
+      [undefined, [179]],
+    ] as const) {
+      renderer.closeBgpPort(port);
+      assert.deepEqual(closed(), expected, String(port));
+    }
+  });
 
   for (const [mark, expected] of [
     [0x0002_0000, 'accept'],

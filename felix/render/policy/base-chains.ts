@@ -14,8 +14,8 @@ import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule, ScalarRang
 import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
 import { GENERATION_MASK, type Generation, generationMark, REVOKED } from './generation.ts';
-import { BASE_COUNTERS, ENDPOINT_SETS } from './names.ts';
-import { accept, countedBy, drop, inSet, is, isNot, meta, payload, rule } from './statements.ts';
+import { BASE_COUNTERS, BGP_PORTS, ENDPOINT_SETS, LOOPBACK_CHAIN } from './names.ts';
+import { accept, back, countedBy, drop, inSet, is, isNot, jump, meta, payload, rule } from './statements.ts';
 
 /** Sets and maps of endpoints, counters, and all base chains. Those that carry the generation differ by it. */
 export function baseObjects(generation: Generation): readonly (Chain | NftSet | Counter)[] {
@@ -25,8 +25,10 @@ export function baseObjects(generation: Generation): readonly (Chain | NftSet | 
     { kind: 'set', name: ENDPOINT_SETS.hairpin, keyTypes: ['ifname', 'ifname'], interval: false },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.egress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.ingress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
+    { kind: 'set', name: BGP_PORTS, keyTypes: ['inet_service'], interval: false },
     ...Object.values(BASE_COUNTERS).map((name): Counter => ({ kind: 'counter', name })),
     baseChain('raw_pre', 'prerouting', -300, antiSpoof()),
+    { kind: 'chain', name: LOOPBACK_CHAIN, rules: loopback() },
     ...generationChains(generation),
   ];
 }
@@ -53,6 +55,7 @@ export function generationChains(generation: Generation): readonly Chain[] {
       rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
       ...fastPath(),
       ...noTunnels(),
+      ...closedOnNode(),
       ...dispatch(iif, 'egress'),
     ]),
     baseChain('in_stamp', 'input', -1, [stamped, stamp(iif, generation)]),
@@ -93,9 +96,11 @@ function antiSpoof(): readonly Rule[] {
   ];
 }
 
-function linkLocal(): ScalarRange {
-  const { first, last } = cidrRange(unwrap(parseCidr('fe80::/10')));
-  return { from: ipFromBigInt(first, 6), to: ipFromBigInt(last, 6) };
+const linkLocal = (): ScalarRange => rangeOf('fe80::/10');
+
+function rangeOf(cidr: string): ScalarRange {
+  const { family, first, last } = cidrRange(unwrap(parseCidr(cidr)));
+  return { from: ipFromBigInt(first, family), to: ipFromBigInt(last, family) };
 }
 
 // Both directions of a flow that carries the present generation pass at the first rule of each chain, the commonest case by
@@ -119,6 +124,20 @@ function noTunnels(): readonly Rule[] {
     rule(is(payload('udp dport'), 4789), counted, drop),
     rule(is(meta('l4proto'), { anyOf: ['ipip', 'ipv6'] }), counted, drop),
   ];
+}
+
+// What pods may not reach on their node, whatever policy says: the BGP speaker, whose peers are routers, and the node's
+// loopback (RFC 1122 3.2.1.3), which the interface's `route_localnet` would open.
+function closedOnNode(): readonly Rule[] {
+  return [
+    rule(inSet([payload('tcp dport')], BGP_PORTS), countedBy(BASE_COUNTERS.bgp), drop),
+    rule(is(payload('ip daddr'), rangeOf('127.0.0.0/8')), jump(LOOPBACK_CHAIN)),
+  ];
+}
+
+// Somebody on the node may have translated an address to loopback on purpose, as for a node-local service.
+function loopback(): readonly Rule[] {
+  return [rule(is({ kind: 'ct', key: 'status' }, 'dnat'), back), rule(countedBy(BASE_COUNTERS.loopback), drop)];
 }
 
 function dispatch(side: Operand, direction: Direction): readonly Rule[] {

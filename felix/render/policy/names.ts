@@ -19,12 +19,22 @@ export const ENDPOINT_SETS = {
   dispatch: { egress: 'ep_eg' as SetName, ingress: 'ep_in' as SetName },
 } as const;
 
+/** TCP ports of the node on which its BGP speaker listens. */
+export const BGP_PORTS = 'bgp_ports' as SetName;
+
+/** Where packets to the node's loopback go. */
+export const LOOPBACK_CHAIN = 'node_loopback' as ChainName;
+
 /** Counters of what the base chains drop. */
 export const BASE_COUNTERS = {
   /** A pod sent with an address that is not its own. */
   spoofed: 'd_spoofed' as CounterName,
   /** A pod sent a tunnel's packet. */
   tunnel: 'd_tunnel' as CounterName,
+  /** A pod tried to speak BGP with its node. */
+  bgp: 'd_bgp' as CounterName,
+  /** A pod sent to the node's loopback addresses. */
+  loopback: 'd_loopback' as CounterName,
   /** To or from a pod interface that no endpoint has. */
   unknown: 'd_unknown' as CounterName,
 } as const;

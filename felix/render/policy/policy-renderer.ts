@@ -1,7 +1,7 @@
 // The policy renderer: turns changes of the model's outputs into changes of the table's objects, one to one, so that
 // what a change costs here is what it costs in the model.
 import type { IfName } from '../../../lib/linux/if-name.ts';
-import { nftKey } from '../../../lib/nftables/ast.ts';
+import { type Element, nftKey } from '../../../lib/nftables/ast.ts';
 import type {
   ChainKey,
   EndpointPolicy,
@@ -15,7 +15,7 @@ import type { LogDenied } from './denials.ts';
 import { endpointElements } from './endpoint-elements.ts';
 import { reachableFrom } from './explain.ts';
 import { type Generation, nextGeneration } from './generation.ts';
-import { policyChainName } from './names.ts';
+import { BGP_PORTS, policyChainName } from './names.ts';
 import { hasPass, renderCounters, renderPolicyChain } from './policy-chain.ts';
 import { renderProfile } from './profile-chain.ts';
 import { elementObjects, setObjects } from './set-objects.ts';
@@ -29,7 +29,8 @@ export function createPolicyRenderer(options: {
 }): PolicyRenderer {
   const { logDenied } = options;
   let generation = options.generation;
-  const table = createTableRecorder(baseObjects(generation));
+  let bgpPort = BGP_PORT;
+  const table = createTableRecorder([...baseObjects(generation), portElement(BGP_PORT)]);
   const chains = new Map<ChainKey, PolicyChain>();
   const profiles = new Map<ProfileKey, Profile>();
   const endpoints = new Map<IfName, EndpointPolicy>();
@@ -82,6 +83,12 @@ export function createPolicyRenderer(options: {
     }
   };
 
+  const closeBgpPort = (port = BGP_PORT): void => {
+    if (bgpPort !== BGP_PORT) table.drop(nftKey(portElement(bgpPort)));
+    if (port !== BGP_PORT) table.put(portElement(port));
+    bgpPort = port;
+  };
+
   const bump = (): void => {
     generation = nextGeneration(generation);
     for (const chain of generationChains(generation)) table.put(chain);
@@ -110,6 +117,7 @@ export function createPolicyRenderer(options: {
       if (changes.canRevoke) bump();
       return table.drain();
     },
+    closeBgpPort,
     objects: () => table.objects,
     generation: () => generation,
     explainEndpoint: (ifName) => {
@@ -121,3 +129,8 @@ export function createPolicyRenderer(options: {
 
 const refersTo = (profile: Profile, wanted: ReadonlySet<ChainKey>): boolean =>
   profile.kind === 'tiers' && profile.tiers.some(({ chains }) => chains.some((key) => wanted.has(key)));
+
+/** RFC 4271 8.2.1. Closed also where the speaker listens elsewhere, until it does. */
+const BGP_PORT = 179;
+
+const portElement = (port: number): Element => ({ kind: 'element', set: BGP_PORTS, key: [port] });

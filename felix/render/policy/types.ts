@@ -15,6 +15,8 @@ export type PolicyRenderer = {
    * new generation.
    */
   readonly apply: (changes: PolicyChanges) => readonly NftChange[];
+  /** The TCP port on which the node's BGP speaker listens besides 179, to be closed to pods. Absent: none. */
+  readonly closeBgpPort: (port: number | undefined) => void;
   /** All objects wanted now, for a whole replacement of the table or a comparison. A live view. */
   readonly objects: () => ReadonlyMap<NftKey, NftObject>;
   /** The generation that the objects carry now; to be kept across restarts. */

@@ -19,6 +19,22 @@ export const PLACE_ROWS: readonly RuleRow[] = [
     },
   },
   {
+    name: 'pods speak no BGP with their node, whatever policy allows, and the rest of the node stays open',
+    given: world({
+      pods: { 'n/a': { node: 'node1' }, 'n/b': { node: 'node2' } },
+      policies: [policy('n/open', { policyTypes: ['Egress'], egress: [{}] })],
+      nodes: { node1: ['198.51.100.1'] },
+    }),
+    expected: {
+      'n/a > 198.51.100.1 tcp/179': 'deny',
+      'n/a > 198.51.100.1 udp/179': 'allow',
+      'n/a > 198.51.100.1 tcp/10250': 'allow',
+      'n/a > n/b tcp/179': 'allow',
+      'n/a > 203.0.113.9 tcp/179': 'allow',
+      '198.51.100.1 > n/a tcp/179': 'allow',
+    },
+  },
+  {
     name: '26 another node is let in by ipBlock, or where no peer is given',
     given: world({
       pods: { 'n/a': web, 'n/b': db, 'n/host': { node: 'node2', hostNetwork: true, ips: ['198.51.100.2'] } },
