@@ -31,13 +31,28 @@ export type NetlinkMessage = {
 
 /** One message, padded to four bytes, so that several can follow each other in one datagram. */
 export function encodeMessage(type: number, flags: number, sequence: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(align(HEADER_LENGTH + payload.length));
-  writeU32(bytes, 0, HEADER_LENGTH + payload.length);
-  writeU16(bytes, 4, type);
-  writeU16(bytes, 6, flags);
-  writeU32(bytes, 8, sequence);
-  bytes.set(payload, HEADER_LENGTH);
+  const bytes = new Uint8Array(messageLength(payload));
+  writeMessage(bytes, 0, type, flags, sequence, payload);
   return bytes;
+}
+
+/** Bytes of the message with this payload, padding included. */
+export const messageLength = (payload: Uint8Array): number => align(HEADER_LENGTH + payload.length);
+
+/** As `encodeMessage`, into `bytes` from `at` on. */
+export function writeMessage(
+  bytes: Uint8Array,
+  at: number,
+  type: number,
+  flags: number,
+  sequence: number,
+  payload: Uint8Array,
+): void {
+  writeU32(bytes, at, HEADER_LENGTH + payload.length);
+  writeU16(bytes, at + 4, type);
+  writeU16(bytes, at + 6, flags);
+  writeU32(bytes, at + 8, sequence);
+  bytes.set(payload, at + HEADER_LENGTH);
 }
 
 /** All messages of a datagram. A length that does not fit ends the walk: what came before it is still good. */

@@ -1,19 +1,9 @@
 // Routes on the wire (`struct rtmsg` and RTA_* of include/uapi/linux/rtnetlink.h).
 import { type Cidr, cidrAddress, cidrFamily, cidrLength, cidrOf } from '../cidr.ts';
-import { type Family, type Ip, ipFamily, ipFromBigInt, ipFromBytes, ipToBytes } from '../ip.ts';
+import { type Family, type Ip, ipFamily, ipFromBigInt, ipFromBytes } from '../ip.ts';
 import { AF } from './addresses.ts';
-import {
-  align,
-  attribute,
-  concatBytes,
-  decodeAttributes,
-  type NetlinkMessage,
-  readI32,
-  readU16,
-  readU32,
-  struct,
-  u32Attribute,
-} from './netlink-message.ts';
+import { align, decodeAttributes, type NetlinkMessage, readI32, readU16, readU32 } from './netlink-message.ts';
+import { createNetlinkWriter } from './netlink-writer.ts';
 import type { NextHop, Route, RouteKey } from './routes.ts';
 
 export const RTM_NEWROUTE = 24;
@@ -31,6 +21,8 @@ const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, 
 const RTMSG_LENGTH = 12;
 const RTNEXTHOP_LENGTH = 8;
 
+const writer = createNetlinkWriter();
+
 /** A route to write, or the key of one to delete (any type and scope, this protocol and metric). */
 export function encodeRoute(
   route: RouteKey & Pick<Route, 'nextHops' | 'oif' | 'scope'> & { readonly type?: Route['type'] },
@@ -39,7 +31,7 @@ export function encodeRoute(
   const { dst, protocol, metric, oif, nextHops, type } = route;
   const family = cidrFamily(dst);
   const [only] = nextHops;
-  const header = rtmsg({
+  writeRtmsg({
     family: AF[family],
     dstLength: cidrLength(dst),
     protocol,
@@ -47,18 +39,20 @@ export function encodeRoute(
     type: type === undefined ? 0 : RTN[type],
     flags: nextHops.length === 1 && only?.onlink === true ? RTNH_F_ONLINK : 0,
   });
-  const attributes = [
-    attribute(RTA.DST, ipToBytes(cidrAddress(dst))),
-    u32Attribute(RTA.PRIORITY, metric),
-    ...(oif === undefined ? [] : [u32Attribute(RTA.OIF, oif)]),
-  ];
-  if (nextHops.length > 1)
-    attributes.push(attribute(RTA.MULTIPATH, concatBytes(nextHops.map((hop) => rtnexthop(hop, family)))));
-  else if (only !== undefined) {
-    attributes.push(gatewayAttribute(only.gateway, family));
-    if (only.oif !== undefined) attributes.push(u32Attribute(RTA.OIF, only.oif));
+  const to = writer.begin(RTA.DST);
+  writer.ip(cidrAddress(dst));
+  writer.end(to);
+  writeU32(RTA.PRIORITY, metric);
+  if (oif !== undefined) writeU32(RTA.OIF, oif);
+  if (nextHops.length > 1) {
+    const multipath = writer.begin(RTA.MULTIPATH);
+    for (const hop of nextHops) writeNextHop(hop, family);
+    writer.end(multipath);
+  } else if (only !== undefined) {
+    writeGateway(only.gateway, family);
+    if (only.oif !== undefined) writeU32(RTA.OIF, only.oif);
   }
-  return concatBytes([header, ...attributes]);
+  return writer.take();
 }
 
 /** `undefined`: not a route of the main table, a route of another type, or a mere cache entry. */
@@ -90,33 +84,37 @@ export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefine
   return scope === usualScope(route, family) ? route : { ...route, scope };
 }
 
-/** `struct rtmsg` for the main table. */
-export const rtmsg = ({
-  family,
-  dstLength = 0,
-  protocol = 0,
-  scope = 0,
-  type = 0,
-  flags = 0,
-}: {
+type RtmsgFields = {
   readonly family: number;
   readonly dstLength?: number;
   readonly protocol?: number;
   readonly scope?: number;
   readonly type?: number;
   readonly flags?: number;
-}): Uint8Array =>
-  struct(
-    [1, family],
-    [1, dstLength],
-    [1, 0],
-    [1, 0],
-    [1, RT_TABLE_MAIN],
-    [1, protocol],
-    [1, scope],
-    [1, type],
-    [4, flags],
-  );
+};
+
+/** `struct rtmsg` for the main table. */
+export function rtmsg(fields: RtmsgFields): Uint8Array {
+  writeRtmsg(fields);
+  return writer.take();
+}
+
+function writeRtmsg({ family, dstLength = 0, protocol = 0, scope = 0, type = 0, flags = 0 }: RtmsgFields): void {
+  writer.u8(family);
+  writer.u8(dstLength);
+  writer.u16(0); // length of a source prefix, type of service
+  writer.u8(RT_TABLE_MAIN);
+  writer.u8(protocol);
+  writer.u8(scope);
+  writer.u8(type);
+  writer.u32(flags);
+}
+
+function writeU32(type: number, value: number): void {
+  const at = writer.begin(type);
+  writer.u32(value);
+  writer.end(at);
+}
 
 const destination = (bytes: Uint8Array | undefined, length: number, family: Family): Cidr =>
   cidrOf(bytes === undefined ? ipFromBigInt(0n, family) : ipFromBytes(bytes), length);
@@ -125,20 +123,23 @@ const usualScope = (route: Pick<Route, 'nextHops' | 'oif'>, family: Family): num
   family === 4 && route.oif !== undefined && route.nextHops.length === 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 
 // A gateway of the other family (RFC 8950) has its own attribute, which begins with the family.
-function gatewayAttribute(gateway: Ip, family: Family): Uint8Array {
-  const bytes = ipToBytes(gateway);
-  if (ipFamily(gateway) === family) return attribute(RTA.GATEWAY, bytes);
-  return attribute(RTA.VIA, concatBytes([struct([2, AF[ipFamily(gateway)]]), bytes]));
+function writeGateway(gateway: Ip, family: Family): void {
+  const same = ipFamily(gateway) === family;
+  const at = writer.begin(same ? RTA.GATEWAY : RTA.VIA);
+  if (!same) writer.u16(AF[ipFamily(gateway)]);
+  writer.ip(gateway);
+  writer.end(at);
 }
 
-// `struct rtnexthop` followed by its attributes; its length counts both.
-function rtnexthop({ gateway, oif, onlink }: NextHop, family: Family): Uint8Array {
-  const gatewayBytes = gatewayAttribute(gateway, family);
-  const length = RTNEXTHOP_LENGTH + gatewayBytes.length;
-  return concatBytes([
-    struct([2, length], [1, onlink === true ? RTNH_F_ONLINK : 0], [1, 0], [4, oif ?? 0]),
-    gatewayBytes,
-  ]);
+// `struct rtnexthop` followed by its attributes; its length, which comes first as in an attribute, counts both.
+function writeNextHop({ gateway, oif, onlink }: NextHop, family: Family): void {
+  const at = writer.position();
+  writer.u16(0);
+  writer.u8(onlink === true ? RTNH_F_ONLINK : 0);
+  writer.u8(0);
+  writer.u32(oif ?? 0);
+  writeGateway(gateway, family);
+  writer.end(at);
 }
 
 function decodeNextHops(attributes: ReadonlyMap<number, Uint8Array>, flags: number): readonly NextHop[] {

@@ -3,15 +3,16 @@
 // doomed-links.ts. The socket acts on the network namespace in which it was opened.
 import { KernelError } from './kernel-error.ts';
 import {
-  concatBytes,
   decodeAttributes,
   decodeMessages,
   encodeMessage,
+  messageLength,
   type NetlinkMessage,
   NLM_F,
   NLMSG,
   readI32,
   readString,
+  writeMessage,
 } from './netlink-message.ts';
 import { NETLINK, openNetlinkSocket } from './netlink-socket.ts';
 
@@ -31,7 +32,7 @@ export type Rtnl = {
    * @throws KernelError the kernel's refusal
    */
   readonly request: (request: RtnlRequest) => readonly NetlinkMessage[];
-  /** Many requests, some tens in one datagram; one failure hides no other. `undefined`: done. */
+  /** Many requests, some hundred in one datagram; one failure hides no other. `undefined`: done. */
   readonly requestAll: (requests: readonly RtnlRequest[]) => readonly (KernelError | undefined)[];
   /**
    * A dump, each message through `decode`, whose `undefined` leaves the message out. A dump that the kernel calls
@@ -44,7 +45,7 @@ export type Rtnl = {
 
 const EINTR = 4;
 const ETIMEDOUT = 110;
-const BATCH_MESSAGES = 32;
+const BATCH_MESSAGES = 200;
 const DUMP_TRIES = 8;
 // Every pod has such a socket for a moment, and the garbage collector has to take its buffer away.
 const DATAGRAM_BYTES = 64 * 1024;
@@ -59,6 +60,18 @@ export function openRtnl(): Rtnl {
   const encode = ({ type, flags = 0, payload }: RtnlRequest, kind: number): Uint8Array => {
     sequence = (sequence + 1) >>> 0;
     return encodeMessage(type, flags | NLM_F.REQUEST | kind, sequence, payload);
+  };
+
+  const encodeAll = (requests: readonly RtnlRequest[]): Uint8Array => {
+    const bytes = new Uint8Array(requests.reduce((sum, { payload }) => sum + messageLength(payload), 0));
+    let at = 0;
+    for (const [index, { type, flags = 0, payload }] of requests.entries()) {
+      const ack = index === requests.length - 1 ? NLM_F.ACK : 0;
+      sequence = (sequence + 1) >>> 0;
+      writeMessage(bytes, at, type, flags | NLM_F.REQUEST | ack, sequence, payload);
+      at += messageLength(payload);
+    }
+    return bytes;
   };
 
   // Hands every message from `first` on to `take` until it says that the answer is complete. Older ones belong to a
@@ -112,20 +125,20 @@ export function openRtnl(): Rtnl {
       return replies;
     },
     requestAll: (requests) => {
-      const results: (KernelError | undefined)[] = [];
+      const results = new Array<KernelError | undefined>(requests.length);
       for (let at = 0; at < requests.length; at += BATCH_MESSAGES) {
         const batch = requests.slice(at, at + BATCH_MESSAGES);
         // Sequence numbers must ascend inside a batch to say which request an answer belongs to.
         if (sequence + batch.length > 0xffffffff) sequence = 0;
         const first = sequence + 1;
-        socket.send(concatBytes(batch.map((request) => encode(request, NLM_F.ACK))));
-        let left = batch.length;
+        // A refusal is always told; that all went well only of the last one, which is also the end of the answers.
+        const last = batch.length - 1;
+        socket.send(encodeAll(batch));
         receive(batch[0]?.op ?? '', first, (message) => {
           const index = message.sequence - first;
           if (message.type !== NLMSG.ERROR) return 'more';
           results[at + index] = errorOf(batch[index]?.op ?? '', message);
-          left--;
-          return left === 0 ? 'done' : 'more';
+          return index === last ? 'done' : 'more';
         });
       }
       return results;
