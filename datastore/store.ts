@@ -29,11 +29,20 @@ export class StoreError extends Error {
   }
 }
 
-/** What a watch tells. `invalid`: the stored object does not pass its schema; it counts as present but unusable. */
+/**
+ * What a watch tells. `invalid`: the stored object does not pass its schema; it counts as present but unusable. `raw` is
+ * what is stored; absent when that is not even JSON.
+ */
 export type WatchEvent =
   | { readonly kind: 'put'; readonly key: ResourceKey; readonly resource: Resource; readonly version: Version }
   | { readonly kind: 'delete'; readonly key: ResourceKey; readonly version: Version }
-  | { readonly kind: 'invalid'; readonly key: ResourceKey; readonly error: string; readonly version: Version }
+  | {
+      readonly kind: 'invalid';
+      readonly key: ResourceKey;
+      readonly error: string;
+      readonly raw?: unknown;
+      readonly version: Version;
+    }
   /** The snapshot that a watch begins with is complete. */
   | { readonly kind: 'in-sync'; readonly version: Version };
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
@@ -9,6 +10,7 @@ import type { Store, WatchEvent } from '../datastore/store.ts';
 import { createLog } from '../lib/log.ts';
 import { unwrap } from '../lib/result.ts';
 import { waitFor } from '../lib/wait-for.ts';
+import { convertPolicy, isPolicyResource } from '../policy/convert/policy.ts';
 import { feedDatastore } from './datastore-feed.ts';
 import type { DatastoreEvent } from './model/events.ts';
 
@@ -22,7 +24,8 @@ const text = (event: DatastoreEvent): string => {
 
 function feed(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), 'margay-feed-'));
-  const store = openEmbeddedStore({ path: join(directory, 'datastore.db') });
+  const path = join(directory, 'datastore.db');
+  const store = openEmbeddedStore({ path });
   const stop = new AbortController();
   t.after(() => {
     stop.abort();
@@ -30,18 +33,22 @@ function feed(t: TestContext) {
     rmSync(directory, { recursive: true });
   });
   const events: string[] = [];
+  const told: DatastoreEvent[] = [];
   const errors: (string | undefined)[] = [];
   const start = (watched: Store = store): void => {
     void feedDatastore({
       store: watched,
       node: 'node1',
-      dispatch: (event) => events.push(text(event)),
+      dispatch: (event) => {
+        told.push(event);
+        events.push(text(event));
+      },
       onError: (why) => errors.push(why),
       log: createLog('test'),
       signal: stop.signal,
     });
   };
-  return { store, events, errors, start };
+  return { store, path, events, told, errors, start };
 }
 
 test('feedDatastore() tells the snapshot, then every change', async (t) => {
@@ -92,3 +99,32 @@ async function* endingAfterSnapshot(watch: AsyncIterable<WatchEvent>): AsyncGene
     if (event.kind === 'in-sync') return;
   }
 }
+
+test('feedDatastore() tells a policy that cannot be read as what is in force of it, and why', async (t) => {
+  const { store, events, path, told, start } = feed(t);
+  await store.create(unwrap(parseResource(NODE)));
+  const spec = {
+    tier: 'Admin',
+    priority: 1,
+    subject: { namespaces: {} },
+    ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }],
+  };
+  const apiVersion = 'policy.networking.k8s.io/v1alpha2';
+  await store.create(
+    unwrap(parseResource({ apiVersion, kind: 'ClusterNetworkPolicy', metadata: { name: 'newer' }, spec })),
+  );
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec(`UPDATE objects SET json = replace(json, '"Deny"', '"Reject"') WHERE key = 'ClusterNetworkPolicy/newer'`);
+  sqlite.close();
+  start();
+  await waitFor('the snapshot', () => events.includes('in-sync'));
+  const event = told.find((one) => one.kind === 'resource' && one.change.key === 'ClusterNetworkPolicy/newer');
+  assert.ok(event?.kind === 'resource' && event.change.value !== undefined && isPolicyResource(event.change.value));
+  const why = 'action: "Reject", expected Accept, Deny or Pass';
+  assert.equal(event.error, `Cannot accept ClusterNetworkPolicy "newer": spec.ingress[0].${why}`);
+  const { ingress = [] } = convertPolicy(event.change.value);
+  assert.deepEqual(
+    ingress.map(({ action, peers }) => [action, peers]),
+    [['deny', [{ kind: 'nothing', why }]]],
+  );
+});

@@ -60,6 +60,7 @@ const directionSchema = z.object({
   rule: z.int().exactOptional(),
   says: z.string().exactOptional(),
   policies: z.array(z.string()).exactOptional(),
+  problems: z.array(z.string()).exactOptional(),
   path: z.array(stepSchema),
   oracle: z.enum(['allow', 'deny']),
 });

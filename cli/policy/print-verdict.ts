@@ -40,11 +40,12 @@ function describeEnd({ pod, ip }: Shown<EndReport>): string {
 
 function directionLines(name: string, direction: ShownDirection | undefined): readonly string[] {
   if (direction === undefined) return ['', `${name}: unknown, the pod is on a node that was not asked`];
-  const { verdict, by, says, node, path } = direction;
+  const { verdict, by, says, problems = [], node, path } = direction;
   return [
     '',
     `${name}: ${verdict}, ${by}${node === undefined ? '' : ` (on ${node})`}`,
     ...(says === undefined ? [] : [`  ${says}`]),
+    ...problems.map((problem) => `  ${problem}`),
     ...path.flatMap(stepLines),
   ];
 }

@@ -10,6 +10,8 @@ export type StoredRow = {
   readonly version: number;
   /** With `metadata.resourceVersion` filled in. */
   readonly parse: () => Result<Resource>;
+  /** As it is stored; undefined when that is not JSON. */
+  readonly raw: () => unknown;
 };
 
 /** The newest state of one object; without `row` it was deleted. */
@@ -91,10 +93,18 @@ function rowOf(row: Readonly<Record<string, unknown>>): StoredRow {
   const version = Number(row['version']);
   const json = String(row['json']);
   if (!isKey(key)) throw new Error(`Cannot read datastore row "${key}": unknown kind`);
-  return { key, version, parse: () => parseRow(key, version, json) };
+  return { key, version, parse: () => parseRow(key, version, json), raw: () => rawRow(json) };
 }
 
 const isKey = (text: string): text is ResourceKey => Object.hasOwn(KINDS, text.slice(0, text.indexOf('/')));
+
+function rawRow(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
 
 function parseRow(key: ResourceKey, version: number, json: string): Result<Resource> {
   let raw: unknown;

@@ -65,12 +65,12 @@ function changeEventOf({ key, version, row }: StoredChange): WatchEvent {
   return row === undefined ? { kind: 'delete', key, version: String(version) } : eventOf(row);
 }
 
-function eventOf({ key, version: at, parse }: StoredRow): WatchEvent {
+function eventOf({ key, version: at, parse, raw }: StoredRow): WatchEvent {
   const version = String(at);
   const parsed = parse();
   return parsed.ok
     ? { kind: 'put', key, resource: parsed.value, version }
-    : { kind: 'invalid', key, error: parsed.error, version };
+    : { kind: 'invalid', key, error: parsed.error, raw: raw(), version };
 }
 
 function gone(position: number, floor: number): StoreError {

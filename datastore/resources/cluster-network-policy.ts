@@ -73,6 +73,8 @@ const ruleShape = {
   protocols: z.array(protocolSchema).min(1).max(MOST).exactOptional(),
 };
 
+const ingressRuleSchema = z.looseObject({ ...ruleShape, from: z.array(ingressPeerSchema).min(1).max(MOST) });
+
 const egressRuleSchema = z
   .looseObject({ ...ruleShape, to: z.array(egressPeerSchema).min(1).max(MOST) })
   .check((context) => {
@@ -92,10 +94,7 @@ export const clusterNetworkPolicySchema = z.looseObject({
     tier: z.enum(['Admin', 'Baseline']),
     priority: z.int().min(0, 'expected 0 to 1000').max(1000, 'expected 0 to 1000'),
     subject: subjectSchema,
-    ingress: z
-      .array(z.looseObject({ ...ruleShape, from: z.array(ingressPeerSchema).min(1).max(MOST) }))
-      .max(MOST)
-      .exactOptional(),
+    ingress: z.array(ingressRuleSchema).max(MOST).exactOptional(),
     egress: z.array(egressRuleSchema).max(MOST).exactOptional(),
   }),
 });

@@ -52,6 +52,10 @@ const policyPortSchema = z
     if (message !== undefined) context.issues.push({ code: 'custom', message, path: ['endPort'], input: endPort });
   });
 
+const ports = z.array(policyPortSchema).exactOptional();
+const ingressRuleSchema = z.looseObject({ from: z.array(peerSchema).exactOptional(), ports });
+const egressRuleSchema = z.looseObject({ to: z.array(peerSchema).exactOptional(), ports });
+
 export const networkPolicySchema = z.looseObject({
   apiVersion: z.literal('networking.k8s.io/v1'),
   kind: z.literal('NetworkPolicy'),
@@ -62,16 +66,8 @@ export const networkPolicySchema = z.looseObject({
       .array(z.enum(['Ingress', 'Egress']))
       .max(2)
       .exactOptional(),
-    ingress: z
-      .array(
-        z.looseObject({ from: z.array(peerSchema).exactOptional(), ports: z.array(policyPortSchema).exactOptional() }),
-      )
-      .exactOptional(),
-    egress: z
-      .array(
-        z.looseObject({ to: z.array(peerSchema).exactOptional(), ports: z.array(policyPortSchema).exactOptional() }),
-      )
-      .exactOptional(),
+    ingress: z.array(ingressRuleSchema).exactOptional(),
+    egress: z.array(egressRuleSchema).exactOptional(),
   }),
 });
 

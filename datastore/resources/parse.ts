@@ -42,7 +42,8 @@ function titleOf(raw: Readonly<Record<string, unknown>>): string {
   return known ? `${head} "${path}"` : `${head} of "${path}"`.trimStart();
 }
 
-function withoutNulls(value: unknown): unknown {
+/** As the API server decodes: a field that is `null` is absent. */
+export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).filter(([, field]) => field !== null && field !== undefined);

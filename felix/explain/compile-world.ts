@@ -31,7 +31,7 @@ export function compileWorld(resources: Iterable<Resource>, isLocal: (pod: PodFa
   const renderer = createPolicyRenderer({ generation: FIRST_GENERATION });
   const endpoints: CompiledEndpoint[] = [];
   for (const resource of resources) {
-    feedPolicy(model, keyOf(resource), resource, undefined);
+    feedPolicy(model, keyOf(resource), resource);
     if (resource.kind === 'BGPConfiguration' && resource.metadata.name === 'default') {
       renderer.closeBgpPort(resource.spec.listenPort);
     }

@@ -7,9 +7,8 @@ import { chainKeyOf } from '../../policy/model/profiles.ts';
 import { BASE_COUNTERS, ENDPOINT_SETS, policyChainName } from '../render/policy/names.ts';
 
 /**
- * `rule`: that rule. `isolated`: these policies select the pod, and none of their rules matched; none are named when they
- * could not be read, which isolates the whole namespace. `not-isolated`: no
- * policy that selects the pod had anything to say. `closed`: nothing is known of the pod. The others are about what
+ * `rule`: that rule. `isolated`: these policies select the pod, and none of their rules matched; none are named when the
+ * table was made from others. `not-isolated`: no policy that selects the pod had anything to say. `closed`: nothing is known of the pod. The others are about what
  * policies have no say in.
  */
 export type Decision =
@@ -42,7 +41,7 @@ export function describeDecision(decision: Decision): string {
     case 'rule':
       return describeRuleRef(decision.rule);
     case 'isolated':
-      if (decision.policies.length === 0) return 'a policy that cannot be read isolates the pod';
+      if (decision.policies.length === 0) return 'a policy that is not among the objects isolates the pod';
       return `no rule of ${decision.policies.map(describePolicy).join(', ')} allows it`;
     default:
       return SENTENCES[decision.kind];

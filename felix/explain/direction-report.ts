@@ -4,7 +4,7 @@ import type { CounterName } from '../../lib/nftables/ast.ts';
 import { printRule } from '../../lib/nftables/print.ts';
 import type { WalkStep } from '../../lib/nftables/walk.ts';
 import { describePolicy, describeRule, describeRuleRef, describeSubject } from '../../policy/explain/describe.ts';
-import type { Policy, PolicyKey, RuleRef } from '../../policy/ir.ts';
+import { type Direction, type Policy, type PolicyKey, policyProblems, type RuleRef } from '../../policy/ir.ts';
 import { createPolicyBook, type Decision, describeDecision, type PolicyBook, ruleOf } from './decision.ts';
 import type { Finding } from './judge.ts';
 
@@ -21,7 +21,8 @@ export type StepReport = {
 
 /**
  * `reason` is the kind of decision, `by` the same in words. `policy` and `rule` say which rule decided, the rule by its
- * place in the policy's list; `says` is that rule in words. `policies` are those that isolate the pod.
+ * place in the policy's list; `says` is that rule in words. `policies` are those that isolate the pod. `problems` are
+ * sentences about what in those policies is not in force as written; absent: nothing.
  */
 export type DirectionReport = {
   readonly verdict: 'allow' | 'deny';
@@ -31,24 +32,28 @@ export type DirectionReport = {
   readonly rule?: number;
   readonly says?: string;
   readonly policies?: readonly string[];
+  readonly problems?: readonly string[];
   readonly path: readonly StepReport[];
   readonly oracle: 'allow' | 'deny';
 };
 
 export function directionReport(options: {
+  readonly direction: Direction;
   readonly finding: Finding;
   readonly opinion: 'allow' | 'deny';
   readonly policies: ReadonlyMap<PolicyKey, Policy>;
 }): DirectionReport {
-  const { finding, opinion, policies } = options;
+  const { direction, finding, opinion, policies } = options;
   const { allowed, decision, path } = finding;
   const book = createPolicyBook(policies.values());
+  const problems = deciding(decision).flatMap((key) => problemsIn(policies.get(key), direction));
   return {
     verdict: allowed ? 'allow' : 'deny',
     reason: decision.kind,
     by: describeDecision(decision),
     ...(decision.kind === 'rule' && ruleFields(decision.rule, policies)),
     ...(decision.kind === 'isolated' && { policies: decision.policies.map(describePolicy) }),
+    ...(problems.length > 0 && { problems }),
     path: path.map((step) => stepReport(step, book)),
     oracle: opinion,
   };
@@ -62,6 +67,17 @@ export const plainReport = (kind: 'no-address' | 'no-such-port'): DirectionRepor
   path: [],
   oracle: 'deny',
 });
+
+function deciding(decision: Decision): readonly PolicyKey[] {
+  if (decision.kind === 'rule') return [decision.rule.policy];
+  return decision.kind === 'isolated' ? decision.policies : [];
+}
+
+function problemsIn(policy: Policy | undefined, direction: Direction): readonly string[] {
+  if (policy === undefined) return [];
+  const { [direction]: rules = [], key, tier, order, subject } = policy;
+  return policyProblems({ key, tier, order, subject, [direction]: rules });
+}
 
 function ruleFields(ref: RuleRef, policies: ReadonlyMap<PolicyKey, Policy>) {
   const rule = policies.get(ref.policy)?.[ref.direction]?.find(({ ref: own }) => own.index === ref.index);

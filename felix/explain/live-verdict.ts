@@ -41,13 +41,9 @@ export function liveVerdict(
     ...rest,
     ...(here.egress && { egress: withCounts(egress, counts) }),
     ...(here.ingress && { ingress: withCounts(ingress, counts) }),
-    disagreement: disagreement.filter((direction) => here[direction] && !isUnreadable(report.value[direction])),
+    disagreement: disagreement.filter((direction) => here[direction]),
   });
 }
-
-// The oracle does not hear of policies that cannot be read; the table is closed because of them.
-const isUnreadable = ({ reason, policies }: DirectionReport): boolean =>
-  reason === 'isolated' && policies?.length === 0;
 
 // CNI knows the addresses of a pod here before its status tells them, and the table is made from those.
 function withEndpointAddresses(model: Model): readonly Resource[] {

@@ -91,11 +91,11 @@ test('report() tells about endpoints that are not in the table', () => {
 });
 
 test('decisions without a policy by name are told apart', () => {
-  const unreadable = policy('unreadable', { podSelector: {} });
-  const { objects } = compileWorld([...WORLD, unreadable], () => true);
+  const unheard = policy('unheard-of', { podSelector: {} });
+  const { objects } = compileWorld([...WORLD, unheard], () => true);
   const { ingress } = ask({ from: 'shop/db', to: 'shop/free', port: '1' }, objects);
   assert.deepEqual([ingress.reason, ingress.policies], ['isolated', []]);
-  assert.equal(ingress.by, 'a policy that cannot be read isolates the pod');
+  assert.equal(ingress.by, 'a policy that is not among the objects isolates the pod');
 });
 
 test('report() does not take policies that isolate nobody for the reason', () => {

@@ -1,7 +1,7 @@
 // The answer to "may this connection be made, and why": each direction with what decided and the rules on the way, and
 // the opinion of the oracle beside it.
 import type { Resource } from '../../datastore/resources/index.ts';
-import { type Ip, ipFamily } from '../../lib/ip.ts';
+import { type Family, type Ip, ipFamily } from '../../lib/ip.ts';
 import { hostIfName, type IfName } from '../../lib/linux/if-name.ts';
 import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { err, ok, type Result } from '../../lib/result.ts';
@@ -54,13 +54,21 @@ export function createExplainer(resources: readonly Resource[], objects: Readonl
       }
     }
     const ends = places.resolve(query.from, query.to, query.family);
-    if (ends === undefined) return ok(undecided(query, 'no-address'));
+    if (ends === undefined) {
+      const why = noCommonFamily(query, places);
+      return why === undefined ? ok(undecided(query, 'no-address')) : err(why);
+    }
     const target = targetPort(query.port, ends.to.pod);
     if (target === undefined) return ok(undecided(query, 'no-such-port', ends));
     const flow: Flow = { ...ends, ...target };
     const opinion = verdict(world, { from: query.from, to: query.to, ...target, family: ipFamily(ends.from.ip) });
     const [egress, ingress] = (['egress', 'ingress'] as const).map((direction) =>
-      directionReport({ finding: judge.find(direction, flow), opinion: opinion[direction].kind, policies }),
+      directionReport({
+        direction,
+        finding: judge.find(direction, flow),
+        opinion: opinion[direction].kind,
+        policies,
+      }),
     );
     if (egress === undefined || ingress === undefined) throw new Error('Cannot happen');
     const differs = { egress: egress.oracle !== egress.verdict, ingress: ingress.oracle !== ingress.verdict };
@@ -75,6 +83,22 @@ export function createExplainer(resources: readonly Resource[], objects: Readonl
     });
   };
   return { world, places, judge, policies, report };
+}
+
+/** Why the ends can never meet, though both have addresses. Absent: one of them has none. */
+function noCommonFamily({ from, to, family }: VerdictQuery, places: Places): string | undefined {
+  const [source, target] = [familiesOf(from, places), familiesOf(to, places)];
+  if (source.length === 0 || target.length === 0) return undefined;
+  const has = (end: PacketEnd, families: readonly Family[]): string =>
+    `"${'ip' in end ? end.ip : end.pod}" has ${families.map((one) => `IPv${one}`).join(' and ')}`;
+  const expected = family === undefined ? 'addresses of a common family' : `IPv${family} addresses on both sides`;
+  return `Cannot judge a connection: ${has(from, source)}, ${has(to, target)}, expected ${expected}`;
+}
+
+function familiesOf(end: PacketEnd, places: Places): readonly Family[] {
+  if ('ip' in end) return [ipFamily(end.ip)];
+  const pod = places.pod(end.pod);
+  return pod === undefined || pod.finished ? [] : [...new Set(pod.ips.map(ipFamily))];
 }
 
 function undecided(

@@ -9,7 +9,7 @@ import type { LearnedRoutes } from './learned.ts';
 export type Event = DatastoreEvent | EndpointEvent | RoutingEvent;
 
 export type DatastoreEvent =
-  /** From the datastore; `error` says why a present object cannot be used. */
+  /** From the datastore; `error` says why a present object cannot be used as it is, the value then what is in force of it. */
   | {
       readonly kind: 'resource';
       readonly change: Change<ResourceKey, Resource>;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Attachment } from '../../cni/attachment.ts';
+import { closedPolicy } from '../../datastore/resources/closed-policy.ts';
 import { type Kind, keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
 import { handleOf } from '../../ipam/handle.ts';
@@ -82,25 +83,24 @@ describe('feedPolicy()', () => {
     assert.doesNotMatch(tableOf(model), /ClusterNetworkPolicy/);
   });
 
-  test('keeps the last good form of a policy that cannot be read any more', () => {
-    const model = loaded(toWorkers);
-    tell(model, 'ClusterNetworkPolicy/nodes', undefined, 'Cannot accept it');
-    assert.match(tableOf(model), /ClusterNetworkPolicy\/nodes egress 0/);
-    assert.ok(model.problems().includes('Cannot accept it'));
+  test('has the closed form of a policy that cannot be read in force, whatever was in force before', () => {
+    const key = keyOf(toWorkers);
+    const closed = closedPolicy(key, undefined);
+    const before = loaded(toWorkers);
+    const after = loaded();
+    for (const model of [before, after]) tell(model, key, closed, 'Cannot accept it');
+    assert.equal(tableOf(before), tableOf(after));
+    assert.match(tableOf(before), /drop comment "ClusterNetworkPolicy\/nodes egress 0"/);
+    assert.ok(before.problems().includes('Cannot accept it'));
+    assert.ok(before.problems().some((problem) => problem.startsWith('Cannot use egress rule 0 of "Cluster')));
+    tell(before, key, toWorkers);
+    assert.deepEqual(before.problems(), loaded(toWorkers).problems());
   });
 
-  test('lets a ClusterNetworkPolicy that never could be read be without effect, and says so', () => {
+  test('lets a NetworkPolicy that is not even JSON isolate its namespace', () => {
     const model = loaded();
-    const before = tableOf(model);
-    tell(model, 'ClusterNetworkPolicy/bad', undefined, 'Cannot accept it');
-    assert.equal(tableOf(model), before);
-    assert.ok(model.problems().includes('Cannot accept it'));
-  });
-
-  test('lets a NetworkPolicy that never could be read isolate its namespace', () => {
-    const model = loaded();
-    const { metadata } = policy('n/bad');
-    tell(model, `NetworkPolicy/${metadata.namespace}/${metadata.name}`, undefined, 'Cannot accept it');
+    const key = keyOf(policy('n/bad'));
+    tell(model, key, closedPolicy(key, undefined), 'Cannot accept it');
     assert.match(tableOf(model), /d[ie]_[0-9a-f]+" drop/);
   });
 

@@ -1,5 +1,6 @@
 // policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy to the IR. Total: a rule with a peer or protocol that cannot be
 // understood is closed as the API asks for: one to accept matches nothing, any other denies everything.
+import { whyUnreadable } from '../../datastore/resources/closed-part.ts';
 import type {
   ClusterNetworkPolicy,
   ClusterNetworkPolicyEgressPeer,
@@ -62,7 +63,7 @@ function convertPeer(peer: ClusterNetworkPolicyEgressPeer, direction: Direction)
       return [{ kind: 'nothing', why: 'domainNames are not supported, expected networks' }];
     }
   }
-  return [{ kind: 'nothing', why: `the peer is none that ${direction} rules can have` }];
+  return [{ kind: 'nothing', why: whyUnreadable(peer) ?? `the peer is none that ${direction} rules can have` }];
 }
 
 function scopeOf({ namespaces, pods }: Pick<ClusterNetworkPolicyEgressPeer, 'namespaces' | 'pods'>) {

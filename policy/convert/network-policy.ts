@@ -1,5 +1,6 @@
 // networking.k8s.io/v1 NetworkPolicy to the IR: defaults, scopes, ports. Total: whatever part of a policy cannot be
 // understood becomes a peer or a rule that matches nothing, and the isolation stays.
+import { whyUnreadable } from '../../datastore/resources/closed-part.ts';
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../datastore/resources/network-policy.ts';
 import { type Cidr, parseCidr } from '../../lib/cidr.ts';
 import {
@@ -69,7 +70,8 @@ function convertPeers(peers: Peers, own: NamespaceScope): Rule['peers'] {
   return peers.map((peer) => convertPeer(peer, own));
 }
 
-function convertPeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, own: NamespaceScope): Peer {
+function convertPeer(peer: NetworkPolicyPeer, own: NamespaceScope): Peer {
+  const { podSelector, namespaceSelector, ipBlock } = peer;
   if (ipBlock !== undefined) {
     if (podSelector !== undefined || namespaceSelector !== undefined) {
       return { kind: 'nothing', why: 'ipBlock excludes podSelector and namespaceSelector' };
@@ -77,7 +79,7 @@ function convertPeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyP
     return convertIpBlock(ipBlock);
   }
   if (podSelector === undefined && namespaceSelector === undefined) {
-    return { kind: 'nothing', why: 'the peer has no podSelector, namespaceSelector or ipBlock' };
+    return { kind: 'nothing', why: whyUnreadable(peer) ?? 'the peer has no podSelector, namespaceSelector or ipBlock' };
   }
   const namespaces: NamespaceScope =
     namespaceSelector === undefined ? own : { kind: 'selector', selector: selectorOf(namespaceSelector) };

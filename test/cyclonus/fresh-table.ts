@@ -17,7 +17,7 @@ export function freshTable(options: {
 }): ReadonlyMap<NftKey, NftObject> {
   const { resources, endpoints, generation } = options;
   const model = createPolicyModel();
-  for (const resource of resources) feedPolicy(model, keyOf(resource), resource, undefined);
+  for (const resource of resources) feedPolicy(model, keyOf(resource), resource);
   for (const [ifName, endpoint] of endpoints) model.setEndpoint(ifName, endpoint);
   const renderer = createPolicyRenderer({ generation });
   renderer.apply({ ...model.drain(), canRevoke: false });

@@ -11,8 +11,9 @@ import { hostIfName, type IfName } from '../../lib/linux/if-name.ts';
 import { unwrap } from '../../lib/result.ts';
 import type { PolicyResource } from '../../policy/convert/policy.ts';
 import type { Endpoint } from '../../policy/model/types.ts';
+import type { Packet, PacketEnd } from '../../policy/oracle.ts';
 import type { Labels } from '../../policy/selector.ts';
-import type { NodeFacts, PodFacts } from '../../policy/world.ts';
+import { type NodeFacts, type PodFacts, podKey } from '../../policy/world.ts';
 
 export const NAMESPACES = ['shop', 'monitoring', 'kube-system'] as const;
 export const PODS = ['a', 'b', 'c'] as const;
@@ -224,3 +225,37 @@ export const policyResource: fc.Arbitrary<PolicyResource> = fc.oneof(networkPoli
 function withoutAbsent(object: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
+
+/** The nodes of a world. */
+export const worldNodes = fc
+  .tuple(...NODES.map((name) => nodeFacts.map((facts) => ({ name, ...facts }))))
+  .map((list) => ({
+    nodes: new Map(list.map(({ name, ips }) => [name, ips])),
+    nodeLabels: new Map(list.map(({ name, labels: own }) => [name, own])),
+  }));
+
+const end: fc.Arbitrary<PacketEnd> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: podFacts.map(({ namespace, name }): PacketEnd => ({ pod: podKey(namespace, name) })),
+  },
+  fc
+    .constantFrom('203.0.113.9', '10.245.0.1', '198.51.100.1', '2001:db8::1', '2001:db8::9')
+    .map((text): PacketEnd => ({ ip: unwrap(parseIp(text)) })),
+);
+
+/** Between pods, and addresses of nodes and of nobody. */
+export const randomPacket: fc.Arbitrary<Packet> = fc
+  .record({
+    from: end,
+    to: end,
+    service: fc.constantFrom(
+      { protocol: 'icmp' as const },
+      ...(['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
+        [79, 80, 81, 82, 83].map((port) => ({ protocol, port })),
+      ),
+    ),
+    family: fc.constantFrom(4 as const, 6 as const),
+    hairpin: fc.boolean(),
+  })
+  .map(({ service, hairpin, ...rest }) => ({ ...rest, ...service, ...(hairpin && { hairpin }) }));

@@ -3,14 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parseIp } from '../../lib/ip.ts';
 import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
-import { unwrap } from '../../lib/result.ts';
-import { type Packet, type PacketEnd, verdict, type World } from '../../policy/oracle.ts';
+import { type Packet, verdict, type World } from '../../policy/oracle.ts';
 import { podKey } from '../../policy/world.ts';
 import { explainCell } from '../cyclonus/explain-cell.ts';
 import { formatMatrix, type SeenCell } from '../cyclonus/format-matrix.ts';
-import { labels, NAMESPACES, NODES, nodeFacts, podFacts, policyResource } from './arbitraries.ts';
+import { labels, NAMESPACES, podFacts, policyResource, randomPacket, worldNodes } from './arbitraries.ts';
 import { cellsOf, readCyclonus } from './cyclonus.ts';
 import { createPipeline } from './pipeline.ts';
 import { RULE_ROWS } from './rule-rows/index.ts';
@@ -97,11 +95,6 @@ function complaint(
   ].join('\n');
 }
 
-const nodes = fc.tuple(...NODES.map((name) => nodeFacts.map((facts) => ({ name, ...facts })))).map((list) => ({
-  nodes: new Map(list.map(({ name, ips }) => [name, ips])),
-  nodeLabels: new Map(list.map(({ name, labels: own }) => [name, own])),
-}));
-
 const objects = fc.record({
   namespaces: fc
     .tuple(...NAMESPACES.map((name) => fc.tuple(fc.constant(name), fc.option(labels, { freq: 9, nil: undefined }))))
@@ -114,29 +107,4 @@ const objects = fc.record({
   }),
 });
 
-const world: fc.Arbitrary<World> = fc.tuple(objects, nodes).map(([one, other]) => ({ ...one, ...other }));
-
-const end: fc.Arbitrary<PacketEnd> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: podFacts.map(({ namespace, name }): PacketEnd => ({ pod: podKey(namespace, name) })),
-  },
-  fc
-    .constantFrom('203.0.113.9', '10.245.0.1', '198.51.100.1', '2001:db8::1', '2001:db8::9')
-    .map((text): PacketEnd => ({ ip: unwrap(parseIp(text)) })),
-);
-
-const randomPacket = fc
-  .record({
-    from: end,
-    to: end,
-    service: fc.constantFrom(
-      { protocol: 'icmp' as const },
-      ...(['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
-        [79, 80, 81, 82, 83].map((port) => ({ protocol, port })),
-      ),
-    ),
-    family: fc.constantFrom(4 as const, 6 as const),
-    hairpin: fc.boolean(),
-  })
-  .map(({ service, hairpin, ...rest }) => ({ ...rest, ...service, ...(hairpin && { hairpin }) }));
+const world: fc.Arbitrary<World> = fc.tuple(objects, worldNodes).map(([one, other]) => ({ ...one, ...other }));
