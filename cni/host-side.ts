@@ -12,7 +12,8 @@ type Setting = { readonly key: SysctlKey; readonly value: string };
 /**
  * The parameters of a host end. proxy_arp answers for the pod's gateway, and without delay; forwarding does not wait
  * for the global switch; route_localnet lets service addresses lead to the node's own loopback; rp_filter refuses
- * foreign sources once more; a pod's router advertisements are never believed.
+ * foreign sources once more; a pod's router advertisements are never believed, and it does not choose the way of its
+ * packets (RFC 791 3.1, source routes), which would pass policy by. A pod without IPv6 gets no answer in it either.
  */
 export function hostSettings(name: IfName, families: readonly Family[]): readonly Setting[] {
   const v4 = (key: string): SysctlKey => ['net', 'ipv4', 'conf', name, key];
@@ -23,6 +24,7 @@ export function hostSettings(name: IfName, families: readonly Family[]): readonl
     { key: v4('forwarding'), value: '1' },
     { key: v4('route_localnet'), value: '1' },
     { key: v4('rp_filter'), value: '1' },
+    { key: v4('accept_source_route'), value: '0' },
   ];
   if (families.includes(6)) {
     settings.push({ key: v6('disable_ipv6'), value: '0' });
@@ -31,7 +33,10 @@ export function hostSettings(name: IfName, families: readonly Family[]): readonl
     settings.push({ key: v6('proxy_ndp'), value: '1' });
     settings.push({ key: v6('forwarding'), value: '1' });
     settings.push({ key: v6('accept_ra'), value: '0' });
-  } else if (hasSysctl(v6('accept_ra'))) settings.push({ key: v6('accept_ra'), value: '0' });
+  } else if (hasSysctl(v6('disable_ipv6'))) {
+    settings.push({ key: v6('disable_ipv6'), value: '1' });
+    settings.push({ key: v6('accept_ra'), value: '0' });
+  }
   return settings;
 }
 

@@ -1,7 +1,8 @@
 // Both families through the real agent: addresses, first packets at once, rules, routes and CHECK.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { agentNode, type TestPod } from '../support/agent-node.ts';
+import { agentNode } from '../support/agent-node.ts';
+import { globalAddress } from '../support/global-address.ts';
 
 const POOL = {
   apiVersion: 'projectcalico.org/v3',
@@ -17,7 +18,7 @@ test('pods of two families talk at once, and policy holds for both', async (t) =
   await node.netns.exec('ip', 'addr', 'add', 'fd00:198:51::11/64', 'dev', 'uplink', 'nodad');
   const web = await node.addPod('shop', 'web', { app: 'web' });
   const client = await node.addPod('shop', 'client', { app: 'client' });
-  const six = { web: await addressOf(web), client: await addressOf(client) };
+  const six = { web: await globalAddress(web), client: await globalAddress(client) };
   assert.match(six.web, /^fd00:10:244:/);
   assert.notEqual(six.web, six.client);
 
@@ -43,7 +44,7 @@ test('pods of two families talk at once, and policy holds for both', async (t) =
     spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
   });
   const late = await node.addPod('shop', 'late', { app: 'web' });
-  for (const ip of [await addressOf(late), late.ip]) {
+  for (const ip of [await globalAddress(late), late.ip]) {
     await assert.rejects(client.netns.exec('ping', '-c1', '-W1', ip));
   }
   assert.equal((await late.cni('DEL')).code, 0);
@@ -62,11 +63,3 @@ test('one family alone is enough', async (t) => {
   await other.netns.exec('ping', '-c1', '-W2', pod.ip);
   assert.deepEqual(await pod.cni('CHECK'), { code: 0, stdout: '' });
 });
-
-async function addressOf(pod: TestPod): Promise<string> {
-  const text = await pod.netns.exec('ip', '-6', '-j', 'addr', 'show', 'dev', 'eth0', 'scope', 'global');
-  const links: readonly { addr_info?: readonly { local: string; tentative?: true }[] }[] = JSON.parse(text);
-  const [address] = links.flatMap(({ addr_info }) => addr_info ?? []);
-  assert.ok(address !== undefined && address.tentative === undefined, text);
-  return address.local;
-}
