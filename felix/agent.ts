@@ -57,7 +57,7 @@ import { createRevoker } from './revoker.ts';
 import { endpointRules, statusView } from './views.ts';
 
 /** Time between two whole readings of the kernel, in milliseconds, besides those that events ask for. */
-const FULL_VERIFY_MS = 75_000;
+const FULL_VERIFY_MS = { least: 60_000, most: 90_000 } as const;
 
 /** Runs until `signal` aborts; nothing in the kernel is removed then. @throws Error when it cannot start */
 export async function runAgent(config: Config, log: Log, signal: AbortSignal): Promise<void> {
@@ -69,7 +69,6 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const nftDriver = createNftDriver(nft, POLICY_TABLE, config.tableOwner);
   const nat = createNatDriver(createNftDriver(nft, NAT_TABLE, config.tableOwner), log);
   const conntrack = openConntrack();
-  const routeDriver = createRouteDriver(rtnl);
 
   const kernelTable = nftDriver.read();
   const model = createModel({
@@ -95,6 +94,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     ipamProblem: undefined as string | undefined,
   };
   const waiters = createEndpointWaiters(() => state.storeProblem ?? effects.failures()[0] ?? 'no reason known');
+  const routeDriver = createRouteDriver(rtnl, (routes) => dispatch({ kind: 'fib', routes }));
   const effects = createEffects({ model, nft: nftDriver, routes: routeDriver, waiters, revoker, log });
 
   let passDue = false;
@@ -263,12 +263,19 @@ function watchKernel(options: {
     signal,
   });
   watchNftables({ table: NAT_TABLE.name, portId: nftPort, onChange: nat.verifySoon, signal });
-  const timer = setInterval(() => {
-    effects.verifySoon('routes');
-    effects.verifySoon('nftables');
-    nat.verifySoon();
-  }, FULL_VERIFY_MS);
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  let timer: NodeJS.Timeout | undefined;
+  const verifyAgain = (): void => {
+    // Never all nodes of a rack at the same moment.
+    const ms = FULL_VERIFY_MS.least + Math.random() * (FULL_VERIFY_MS.most - FULL_VERIFY_MS.least);
+    timer = setTimeout(() => {
+      effects.verifySoon('routes');
+      effects.verifySoon('nftables');
+      nat.verifySoon();
+      verifyAgain();
+    }, ms);
+  };
+  verifyAgain();
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
 }
 
 async function untilReady(effects: Effects, signal: AbortSignal): Promise<void> {

@@ -14,6 +14,8 @@ export type LearnedInput = {
   readonly nodeAddresses: readonly Ip[];
   /** Subnets of this node's own interfaces. Absent: none. */
   readonly connected?: readonly Cidr[] | undefined;
+  /** Why packets cannot reach a next hop (RFC 4271 section 9.1.2: such a path is no candidate). Absent: they can. */
+  readonly unreachable?: (nextHop: Ip) => string | undefined;
 };
 
 export type LearnedRoute = {
@@ -41,7 +43,7 @@ export function learnedRoutes(input: LearnedInput): LearnedRoutes {
     const { prefix, from } = path;
     if (path.local || from === undefined) continue;
     if (!verdicts.has(prefix)) verdicts.set(prefix, refusal(prefix));
-    const why = verdicts.get(prefix) ?? nextHopRefusal(path);
+    const why = verdicts.get(prefix) ?? nextHopRefusal(path) ?? input.unreachable?.(path.nextHop);
     if (why !== undefined) rejected.push({ prefix, from, why });
     else if (!candidates.get(prefix)?.push(path)) candidates.set(prefix, [path]);
   }

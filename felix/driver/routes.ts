@@ -21,12 +21,30 @@ export type RouteDriver = {
 
 const ESRCH = 3;
 
-export function createRouteDriver(rtnl: Rtnl): RouteDriver {
+/** `onForeign` hears of the routes that are not ours, at every reading that finds others than the one before. */
+export function createRouteDriver(
+  rtnl: Rtnl,
+  onForeign: (routes: readonly Route[]) => void = () => undefined,
+): RouteDriver {
   let actual = new Map<Cidr, Route>();
+  // Where a foreign route stands in the place of one of ours: the kernel would let us overwrite it.
+  let taken = new Map<Cidr, Route>();
+  let foreignText = '';
 
   const read = (): ReadonlyMap<Cidr, Route> => {
-    const ours = dumpRoutes(rtnl, { protocol: ROUTE_PROTOCOL }).filter((route) => route.metric === ROUTE_METRIC);
-    actual = new Map(ours.map((route) => [route.dst, route]));
+    const ours = new Map<Cidr, Route>();
+    const foreign: Route[] = [];
+    for (const route of dumpRoutes(rtnl)) {
+      if (route.protocol !== ROUTE_PROTOCOL) foreign.push(route);
+      else if (route.metric === ROUTE_METRIC) ours.set(route.dst, route);
+    }
+    actual = ours;
+    taken = new Map(foreign.filter(({ metric }) => metric === ROUTE_METRIC).map((route) => [route.dst, route]));
+    const text = JSON.stringify(foreign);
+    if (text !== foreignText) {
+      foreignText = text;
+      onForeign(foreign);
+    }
     return actual;
   };
 
@@ -54,6 +72,11 @@ export function createRouteDriver(rtnl: Rtnl): RouteDriver {
           if (have !== undefined) deletes.push({ kind: 'delete', key: have });
           continue;
         }
+        const other = taken.get(dst);
+        if (other !== undefined) {
+          failures.set(dst, conflict(other));
+          continue;
+        }
         const route = kernelRoute(want, (name) => findLink(rtnl, { name })?.index);
         if (route === undefined) failures.set(dst, `Cannot write route "${dst}": its interface is not there`);
         else if (have === undefined || !sameRoute(route, have)) replaces.push({ kind: 'replace', route });
@@ -75,6 +98,9 @@ export function createRouteDriver(rtnl: Rtnl): RouteDriver {
   };
 }
 
+const conflict = ({ dst, metric, protocol }: Route): string =>
+  `Cannot write route "${dst}": one of protocol ${protocol} has metric ${metric} already, which is kept for Margay; delete it or give it another metric`;
+
 /** `undefined`: the interface is not there. */
 function kernelRoute(route: DesiredRoute, ifindexOf: (name: IfName) => number | undefined): Route | undefined {
   const base = { dst: route.dst, protocol: ROUTE_PROTOCOL, metric: ROUTE_METRIC } as const;
@@ -86,7 +112,7 @@ function kernelRoute(route: DesiredRoute, ifindexOf: (name: IfName) => number | 
     case 'blackhole':
       return { ...base, type: 'blackhole', nextHops: [] };
     case 'learned':
-      return { ...base, type: 'unicast', nextHops: route.nextHops.map((gateway) => ({ gateway })) };
+      return { ...base, type: 'unicast', nextHops: route.nextHops };
     default:
       return route satisfies never;
   }

@@ -4,6 +4,7 @@ import type { Attachment } from '../../cni/attachment.ts';
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { Change } from '../../lib/change.ts';
 import type { Cidr } from '../../lib/cidr.ts';
+import type { Route } from '../../lib/linux/routes.ts';
 import type { LearnedRoutes } from './learned.ts';
 
 export type Event = DatastoreEvent | EndpointEvent | RoutingEvent;
@@ -30,6 +31,8 @@ export type RoutingEvent =
   | { readonly kind: 'blocks'; readonly blocks: readonly Cidr[] }
   /** Subnets on the node's own interfaces. */
   | { readonly kind: 'connected'; readonly subnets: readonly Cidr[] }
+  /** The routes of the main table that are not ours, by which next hops are reached. */
+  | { readonly kind: 'fib'; readonly routes: readonly Route[] }
   /** Learned routes that the kernel had when the agent started. */
   | { readonly kind: 'kernel-routes'; readonly routes: LearnedRoutes }
   | { readonly kind: 'bgp-up' }

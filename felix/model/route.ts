@@ -2,6 +2,7 @@
 import { type Cidr, cidrOf } from '../../lib/cidr.ts';
 import { familyBits, type Ip, ipFamily } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
+import type { NextHop } from '../../lib/linux/routes.ts';
 
 /** Our protocol number (`rtm_protocol`), and so the mark by which our routes are known again. */
 export const ROUTE_PROTOCOL = 177;
@@ -15,7 +16,7 @@ export type DesiredRoute =
   /** A block of this node: what is not assigned goes nowhere, instead of round to the ToR. */
   | { readonly kind: 'blackhole'; readonly dst: Cidr }
   /** Learned over BGP; sorted next hops, several are equal paths. */
-  | { readonly kind: 'learned'; readonly dst: Cidr; readonly nextHops: readonly Ip[] };
+  | { readonly kind: 'learned'; readonly dst: Cidr; readonly nextHops: readonly NextHop[] };
 
 export const sameRoute = (a: DesiredRoute, b: DesiredRoute): boolean => JSON.stringify(a) === JSON.stringify(b);
 

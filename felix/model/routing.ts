@@ -17,7 +17,9 @@ import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import { createKeyedTable, type KeyedTable } from '../../lib/keyed-table.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
+import type { NextHop } from '../../lib/linux/routes.ts';
 import type { RoutingEvent } from './events.ts';
+import { createFib, type Fib } from './fib.ts';
 import { createLearned } from './learned.ts';
 import type { Resources } from './resources.ts';
 import { type DesiredRoute, sameRoute } from './route.ts';
@@ -52,6 +54,8 @@ export type Routing = {
   /** Service addresses that are advertised from here, and for whom. */
   readonly services: () => ReadonlyMap<Cidr, AdvertisedService>;
   readonly learned: () => ImportedRoutes;
+  /** Routes of an earlier life that are not written because none of their next hops can be reached, and why. */
+  readonly unreachable: () => ReadonlyMap<Cidr, string>;
   readonly problems: () => readonly string[];
 };
 
@@ -64,6 +68,10 @@ export function createRouting(
   const learned = createLearned();
   const routes = createKeyedTable<Cidr, DesiredRoute>(sameRoute);
   const services = createServiceAdvertiser(node);
+  // Work waits until somebody asks: a snapshot of thousands of nodes is looked at once, not once for each of them.
+  const stale = { bgp: false, routes: false };
+  let fib: Fib | undefined;
+  let unreachable: ReadonlyMap<Cidr, string> = new Map();
   let blocks: readonly Cidr[] = [];
   let connected: readonly Cidr[] = [];
   let rib: readonly RibPath[] = [];
@@ -75,6 +83,11 @@ export function createRouting(
   let imported: ImportedRoutes = { routes: new Map(), rejected: [] };
 
   const refreshBgp = (): void => {
+    if (!stale.bgp) return;
+    stale.bgp = false;
+    const own = resources.nodes().find(({ metadata }) => metadata.name === node);
+    services.configure(serviceRanges(resources.bgpConfiguration(), own));
+    services.takeChanged(); // It is all said anew.
     const result = desiredBgp({
       node,
       nodes: resources.nodes(),
@@ -90,19 +103,32 @@ export function createRouting(
   };
 
   const refreshRoutes = (): void => {
+    if (!stale.routes) return;
+    stale.routes = false;
+    refreshBgp();
     imported = learnedRoutes({
       paths: rib,
       pools: resources.pools().map((pool) => pool.spec.cidr),
       ownBlocks: blocks,
       nodeAddresses: resources.nodes().flatMap(addressesOf),
       connected,
+      unreachable: (nextHop) => {
+        const way = fib?.resolve(nextHop);
+        return way?.kind === 'unreachable' ? way.why : undefined;
+      },
     });
     if (speaker.up) {
       learned.fresh(new Map([...imported.routes].map(([dst, { nextHops }]) => [dst, nextHops])));
       if (!learned.settled() && hasSettled(desired, peers)) learned.settle();
     }
     const all = new Map<Cidr, DesiredRoute>();
-    for (const [dst, nextHops] of learned.desired()) all.set(dst, { kind: 'learned', dst, nextHops });
+    const lost = new Map<Cidr, string>();
+    for (const [dst, gateways] of learned.desired()) {
+      const { nextHops, why } = hopsTo(gateways, fib);
+      if (nextHops.length > 0) all.set(dst, { kind: 'learned', dst, nextHops });
+      else if (why !== undefined) lost.set(dst, why);
+    }
+    unreachable = lost;
     for (const dst of blocks) all.set(dst, { kind: 'blackhole', dst });
     for (const [dst, ifName] of endpointRoutes()) all.set(dst, { kind: 'endpoint', dst, ifName });
     routes.replaceAll(all);
@@ -113,7 +139,10 @@ export function createRouting(
       switch (event.kind) {
         case 'blocks':
           blocks = event.blocks;
-          refreshBgp();
+          stale.bgp = true;
+          break;
+        case 'fib':
+          fib = createFib(event.routes);
           break;
         case 'connected':
           connected = event.subnets;
@@ -126,6 +155,7 @@ export function createRouting(
           desiredIsNews = true;
           return;
         case 'bgp-down':
+          refreshRoutes(); // What gobgpd last said stays true for now.
           speaker = { up: false, why: event.why };
           rib = [];
           peers = [];
@@ -143,43 +173,75 @@ export function createRouting(
         default:
           event satisfies never;
       }
-      refreshRoutes();
+      stale.routes = true;
     },
     resourcesChanged: () => {
-      const own = resources.nodes().find(({ metadata }) => metadata.name === node);
-      services.configure(serviceRanges(resources.bgpConfiguration(), own));
-      services.takeChanged(); // Everything is said anew.
-      refreshBgp();
-      refreshRoutes();
+      stale.bgp = true;
+      stale.routes = true;
     },
     serviceChanged: (kind, name, object) => {
       if (kind === 'Service') services.setService(name, object?.kind === 'Service' ? object : undefined);
       else services.setSlice(name, object?.kind === 'EndpointSlice' ? object : undefined);
-      if (services.takeChanged()) refreshBgp();
+      if (services.takeChanged()) stale.bgp = true;
     },
     endpointRoutesChanged: (changes) => {
+      if (stale.routes) return; // They are read anew with the rest.
       for (const [dst, ifName] of changes) {
         routes.set(dst, ifName === undefined ? undefined : { kind: 'endpoint', dst, ifName });
       }
     },
-    routes,
+    get routes() {
+      refreshRoutes();
+      return routes;
+    },
     takeBgp: () => {
+      refreshBgp();
       if (!speaker.up || !desiredIsNews) return undefined;
       desiredIsNews = false;
       return desired;
     },
-    bgp: () => ({
-      connected: speaker.up,
-      ...(speaker.why === undefined ? {} : { why: speaker.why }),
-      desired,
-      peers,
-      settled: learned.settled(),
-    }),
+    bgp: () => {
+      refreshRoutes();
+      return {
+        connected: speaker.up,
+        ...(speaker.why === undefined ? {} : { why: speaker.why }),
+        desired,
+        peers,
+        settled: learned.settled(),
+      };
+    },
     blocks: () => blocks,
     services: services.advertised,
-    learned: () => imported,
-    problems: () => problems,
+    learned: () => {
+      refreshRoutes();
+      return imported;
+    },
+    unreachable: () => {
+      refreshRoutes();
+      return unreachable;
+    },
+    problems: () => {
+      refreshBgp();
+      return problems;
+    },
   };
+}
+
+/** The ways of all next hops that can be reached, without repeats; `why`: of the last that cannot. */
+function hopsTo(
+  gateways: readonly Ip[],
+  fib: Fib | undefined,
+): { readonly nextHops: readonly NextHop[]; readonly why?: string } {
+  const found = new Map<string, NextHop>();
+  let why: string | undefined;
+  for (const gateway of gateways) {
+    const way = fib?.resolve(gateway) ?? { kind: 'on-link' as const };
+    if (way.kind === 'unreachable') why = way.why;
+    for (const hop of way.kind === 'via' ? way.hops : way.kind === 'on-link' ? [{ gateway }] : []) {
+      found.set(`${hop.gateway} ${hop.oif ?? ''}`, hop);
+    }
+  }
+  return { nextHops: [...found.values()], ...(why !== undefined && { why }) };
 }
 
 function addressesOf(node: Node): readonly Ip[] {

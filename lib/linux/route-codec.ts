@@ -10,7 +10,10 @@ export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
-const RTN = { unicast: 1, blackhole: 6 } as const satisfies Record<Route['type'], number>;
+const RTN = { unicast: 1, blackhole: 6, unreachable: 7, prohibit: 8 } as const satisfies Record<Route['type'], number>;
+const TYPES: ReadonlyMap<number, Route['type']> = new Map(
+  Object.entries(RTN).map(([type, number]) => [number, type as Route['type']]),
+);
 const RT_TABLE_MAIN = 254;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
@@ -65,7 +68,7 @@ export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefine
     return bytes === undefined ? undefined : readU32(bytes);
   };
   const family = af === AF[4] ? 4 : af === AF[6] ? 6 : undefined;
-  const routeType = rtn === RTN.unicast ? 'unicast' : rtn === RTN.blackhole ? 'blackhole' : undefined;
+  const routeType = TYPES.get(rtn);
   const flags = readU32(payload, 8);
   if (family === undefined || routeType === undefined || (read(RTA.TABLE) ?? shortTable) !== RT_TABLE_MAIN)
     return undefined;

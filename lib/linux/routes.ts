@@ -13,7 +13,7 @@ import type { Rtnl, RtnlRequest } from './rtnl.ts';
  */
 export type Route = {
   readonly dst: Cidr;
-  readonly type: 'unicast' | 'blackhole';
+  readonly type: 'unicast' | 'blackhole' | 'unreachable' | 'prohibit';
   /** Who wrote it (RTPROT_*). */
   readonly protocol: number;
   /** Lower wins. The kernel makes 1024 of an IPv6 route's 0. */
@@ -35,7 +35,7 @@ export type RouteOp =
 
 const ESRCH = 3;
 
-/** Unicast and blackhole routes of the main table, of both families and all protocols unless said. @throws KernelError */
+/** Routes of the main table, of both families and all protocols unless said. @throws KernelError */
 export function dumpRoutes(
   rtnl: Rtnl,
   { family, protocol }: { readonly family?: Family; readonly protocol?: number } = {},

@@ -1,0 +1,216 @@
+// From the table of the speaker to the kernel's, in a namespace of the test's own: next hops behind routers, equal paths,
+// a foreign route in our place, and what happens when links and routes go and come.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { RibPath } from '../../bgp/model/types.ts';
+import { keyOf } from '../../datastore/resources/index.ts';
+import { parseResource } from '../../datastore/resources/parse.ts';
+import { parseCidr } from '../../lib/cidr.ts';
+import { parseIp } from '../../lib/ip.ts';
+import { openConntrack } from '../../lib/linux/conntrack.ts';
+import { inNetns } from '../../lib/linux/netns.ts';
+import { monitorRoutes } from '../../lib/linux/route-monitor.ts';
+import { openRtnl } from '../../lib/linux/rtnl.ts';
+import { createLog } from '../../lib/log.ts';
+import { openNftables } from '../../lib/nftables/nfnetlink.ts';
+import { unwrap } from '../../lib/result.ts';
+import { waitFor } from '../../lib/wait-for.ts';
+import { testNetns } from '../../test/support/netns.ts';
+import { createEffects } from '../effects.ts';
+import { createEndpointWaiters } from '../endpoint-waiters.ts';
+import type { Event } from '../model/events.ts';
+import { createModel } from '../model/model.ts';
+import { FIRST_GENERATION } from '../render/policy/generation.ts';
+import { POLICY_TABLE } from '../render/policy/names.ts';
+import { createRevoker } from '../revoker.ts';
+import { createNftDriver } from './nftables.ts';
+import { createRouteDriver } from './routes.ts';
+
+const NODE = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'node1' },
+  status: { addresses: [{ type: 'InternalIP', address: '198.51.100.11' }] },
+};
+const pool = (name: string, cidr: string) => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'IPPool',
+  metadata: { name },
+  spec: { cidr },
+});
+
+const path = (prefix: string, nextHop: string): RibPath => ({
+  prefix: unwrap(parseCidr(prefix)),
+  nextHop: unwrap(parseIp(nextHop)),
+  from: unwrap(parseIp(nextHop)),
+  local: false,
+  stale: false,
+  asPath: [],
+  asPathLength: 0,
+  localPref: 100,
+  med: 0,
+  origin: 0,
+  communities: [],
+  ebgp: false,
+});
+
+/** A node with two links, `up0` in 198.51.100.0/25 and `up1` in 198.51.100.128/25, both families. */
+async function node(t: TestContext) {
+  const netns = await testNetns(t);
+  const ip = (...args: readonly string[]): Promise<string> => netns.exec('ip', ...args);
+  for (const [index, v4, v6] of [
+    [0, '198.51.100.11/25', 'fd00:198::11/64'],
+    [1, '198.51.100.139/25', 'fd00:199::11/64'],
+  ] as const) {
+    await ip('link', 'add', `up${index}`, 'type', 'veth', 'peer', 'name', `far${index}`);
+    for (const address of [v4, v6]) await ip('address', 'add', address, 'dev', `up${index}`, ...NODAD(address));
+    for (const name of [`up${index}`, `far${index}`]) await ip('link', 'set', name, 'up');
+  }
+  const sockets = inNetns(netns.path, () => ({ nft: openNftables(), rtnl: openRtnl(), conntrack: openConntrack() }));
+  const log = createLog('test');
+  log.level = 'silent';
+  const model = createModel({ node: 'node1', generation: FIRST_GENERATION });
+  const revoker = createRevoker({
+    conntrack: sockets.conntrack,
+    world: () => ({ objects: model.nftObjects(), endpoints: [], blocks: [], localAddresses: new Set() }),
+    generation: model.generation,
+    log,
+  });
+  const accept = (event: Event): void => {
+    model.accept(event);
+    queueMicrotask(() => inNetns(netns.path, effects.pass));
+  };
+  const effects = createEffects({
+    model,
+    nft: createNftDriver(sockets.nft, POLICY_TABLE, 'auto'),
+    routes: createRouteDriver(sockets.rtnl, (routes) => accept({ kind: 'fib', routes })),
+    waiters: createEndpointWaiters(() => ''),
+    revoker,
+    log,
+  });
+  const watching = new AbortController();
+  inNetns(netns.path, () =>
+    monitorRoutes({
+      onEvents: () => effects.verifySoon('routes'),
+      onError: assert.fail,
+      ownPorts: () => new Set([sockets.rtnl.portId]),
+      signal: watching.signal,
+    }),
+  );
+  const keepAlive = setInterval(() => undefined, 1000);
+  t.after(async () => {
+    clearInterval(keepAlive);
+    watching.abort();
+    effects.close();
+    await revoker.close();
+    for (const socket of Object.values(sockets)) socket.close();
+  });
+  for (const raw of [NODE, pool('four', '10.244.0.0/16'), pool('six', 'fd00:10:244::/48')]) {
+    const value = unwrap(parseResource(raw));
+    model.accept({ kind: 'resource', version: '1', change: { key: keyOf(value), value } });
+  }
+  model.accept({ kind: 'in-sync', version: '1' });
+  model.accept({ kind: 'bgp-up' });
+  return {
+    ip,
+    model,
+    effects,
+    learn: (...paths: readonly RibPath[]) => accept({ kind: 'rib', paths }),
+    /** Our routes as `ip` lists them, without what it adds for people. */
+    expect: (expected: readonly string[]) => expectRoutes(netns.exec, expected),
+  };
+}
+
+const NODAD = (address: string): readonly string[] => (address.includes(':') ? ['nodad'] : []);
+
+/** Each text must be one line of ours; several next hops are on one line. */
+async function expectRoutes(
+  exec: (command: string, ...args: readonly string[]) => Promise<string>,
+  expected: readonly string[],
+): Promise<void> {
+  let last = '';
+  const read = async (): Promise<boolean> => {
+    const four = await exec('ip', '-4', 'route', 'show', 'proto', '177');
+    const six = await exec('ip', '-6', 'route', 'show', 'proto', '177');
+    const lines = `${four}${six}`.replaceAll(/\s*\n?\t?nexthop /g, ' | ').split('\n');
+    const tidy = lines.map((line) => line.replaceAll(/ (metric|weight|pref) \S+| linkdown/g, '').trim());
+    last = tidy
+      .filter((line) => line !== '')
+      .sort()
+      .join('\n');
+    return last === [...expected].sort().join('\n');
+  };
+  await waitFor(`routes ${expected.join(', ')}`, read, { timeoutMs: 15_000 }).catch((error: unknown) => {
+    throw new Error(`Found instead:\n${last}`, { cause: error });
+  });
+}
+
+test('equal paths are one route, and a route changes between one next hop and several in one step', async (t) => {
+  const { learn, expect } = await node(t);
+  learn(path('10.244.2.0/24', '198.51.100.12'), path('fd00:10:244:2::/64', 'fd00:198::12'));
+  await expect(['10.244.2.0/24 via 198.51.100.12 dev up0', 'fd00:10:244:2::/64 via fd00:198::12 dev up0']);
+  learn(
+    path('10.244.2.0/24', '198.51.100.140'),
+    path('10.244.2.0/24', '198.51.100.12'),
+    path('fd00:10:244:2::/64', 'fd00:199::12'),
+    path('fd00:10:244:2::/64', 'fd00:198::12'),
+  );
+  await expect([
+    '10.244.2.0/24 | via 198.51.100.12 dev up0 | via 198.51.100.140 dev up1',
+    'fd00:10:244:2::/64 | via fd00:198::12 dev up0 | via fd00:199::12 dev up1',
+  ]);
+  learn(path('10.244.2.0/24', '198.51.100.140'), path('fd00:10:244:2::/64', 'fd00:199::12'));
+  await expect(['10.244.2.0/24 via 198.51.100.140 dev up1', 'fd00:10:244:2::/64 via fd00:199::12 dev up1']);
+});
+
+test('a next hop behind a router goes through it, and follows when the way changes', async (t) => {
+  const { ip, model, learn, expect } = await node(t);
+  learn(path('10.244.3.0/24', '203.0.113.13'));
+  await expect([]);
+  await waitFor('the reason', () => model.routing.learned().rejected.length > 0);
+  assert.deepEqual(model.routing.learned().rejected, [
+    { prefix: '10.244.3.0/24', from: '203.0.113.13', why: 'no route leads to its next hop "203.0.113.13"' },
+  ]);
+  await ip('route', 'add', '203.0.113.0/24', 'via', '198.51.100.1');
+  await expect(['10.244.3.0/24 via 198.51.100.1 dev up0']);
+  await ip('route', 'replace', '203.0.113.0/24', 'via', '198.51.100.129');
+  await expect(['10.244.3.0/24 via 198.51.100.129 dev up1']);
+  await ip('route', 'del', '203.0.113.0/24');
+  await expect([]);
+});
+
+test('a path that cannot be reached does not hide one that can', async (t) => {
+  const { learn, expect } = await node(t);
+  learn({ ...path('10.244.3.0/24', '203.0.113.13'), localPref: 200 }, path('10.244.3.0/24', '198.51.100.12'));
+  await expect(['10.244.3.0/24 via 198.51.100.12 dev up0']);
+});
+
+test('a foreign route in our place is named and kept, and ours comes when it goes', async (t) => {
+  const { ip, effects, learn, expect } = await node(t);
+  const foreign = ['10.244.4.0/24', 'via', '198.51.100.99', 'metric', '1060', 'proto', '42'];
+  await ip('route', 'add', ...foreign);
+  learn(path('10.244.4.0/24', '198.51.100.14'), path('10.244.5.0/24', '198.51.100.15'));
+  await expect(['10.244.5.0/24 via 198.51.100.15 dev up0']);
+  assert.deepEqual(effects.failures(), [
+    'Cannot write route "10.244.4.0/24": one of protocol 42 has metric 1060 already, which is kept for Margay; delete it or give it another metric',
+  ]);
+  assert.match(await ip('route', 'show', '10.244.4.0/24'), /via 198\.51\.100\.99 .*proto (babel|42)/);
+  await ip('route', 'del', ...foreign);
+  await expect(['10.244.4.0/24 via 198.51.100.14 dev up0', '10.244.5.0/24 via 198.51.100.15 dev up0']);
+  assert.deepEqual(effects.failures(), []);
+});
+
+test('routes that a link took with it come back with it, and deleted ones at once', async (t) => {
+  const { ip, learn, expect } = await node(t);
+  learn(path('10.244.2.0/24', '198.51.100.12'), path('10.244.6.0/24', '198.51.100.140'));
+  const both = ['10.244.2.0/24 via 198.51.100.12 dev up0', '10.244.6.0/24 via 198.51.100.140 dev up1'];
+  await expect(both);
+  await ip('link', 'set', 'up1', 'down');
+  await expect(both.slice(0, 1));
+  await ip('link', 'set', 'up1', 'up');
+  await expect(both);
+  await ip('route', 'flush', 'proto', '177');
+  await expect(both);
+  await ip('route', 'replace', '10.244.2.0/24', 'via', '198.51.100.77', 'proto', '177', 'metric', '1060');
+  await expect(both);
+});
