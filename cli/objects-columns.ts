@@ -81,9 +81,18 @@ const COLUMNS: Columns = {
     { title: 'PORT', cell: ({ spec }) => String(spec.listenPort ?? 179) },
   ],
   BGPPeer: [
-    { title: 'PEERIP', cell: ({ spec }) => spec.peerIP },
-    { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber) },
+    { title: 'PEER', cell: peerOf },
+    { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber ?? NONE) },
     { title: 'NODES', cell: peerNodes },
+    { title: 'FILTERS', place: 'wide', cell: ({ spec }) => spec.filters?.join(',') || NONE },
+  ],
+  BGPFilter: [
+    { title: 'IMPORT', cell: ({ spec }) => String((spec.importV4?.length ?? 0) + (spec.importV6?.length ?? 0)) },
+    { title: 'EXPORT', cell: ({ spec }) => String((spec.exportV4?.length ?? 0) + (spec.exportV6?.length ?? 0)) },
+  ],
+  Secret: [
+    { title: 'TYPE', cell: ({ type }) => type ?? 'Opaque' },
+    { title: 'DATA', cell: ({ data, stringData }) => String(Object.keys({ ...data, ...stringData }).length) },
   ],
 };
 
@@ -166,6 +175,10 @@ function ports({ spec }: Service): string {
     return `${number}/${textAt(port, 'protocol') ?? 'TCP'}`;
   });
   return texts.join(',') || NONE;
+}
+
+function peerOf({ spec }: BgpPeer): string {
+  return spec.peerIP ?? spec.peerSelector ?? spec.autoDiscovery?.mode ?? NONE;
 }
 
 function peerNodes({ spec }: BgpPeer): string {

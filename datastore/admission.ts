@@ -33,6 +33,8 @@ export function admit(write: Write, list: Lister): Result<void> {
     case 'IPAMConfiguration':
     case 'BGPConfiguration':
     case 'BGPPeer':
+    case 'BGPFilter':
+    case 'Secret':
       return ok(undefined);
     default:
       return resource satisfies never;

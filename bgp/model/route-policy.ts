@@ -23,7 +23,7 @@ export type RouteStatement = {
   readonly match: RouteMatch;
   /** Changes of the path, also when the walk goes on. Absent: none. */
   readonly set?: RouteChange;
-  readonly then: RouteAction | 'continue';
+  readonly action: RouteAction | 'continue';
 };
 
 /** All that is given must hold; an empty match fits every path. */

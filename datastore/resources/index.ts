@@ -1,5 +1,6 @@
 // The kinds that the datastore holds: one table from which get, apply, the store and the agent take names and schemas.
 import { type BgpConfiguration, bgpConfigurationSchema } from './bgp-configuration.ts';
+import { type BgpFilter, bgpFilterSchema } from './bgp-filter.ts';
 import { type BgpPeer, bgpPeerSchema } from './bgp-peer.ts';
 import { type ClusterNetworkPolicy, clusterNetworkPolicySchema } from './cluster-network-policy.ts';
 import { type EndpointSlice, endpointSliceSchema } from './endpoint-slice.ts';
@@ -11,6 +12,7 @@ import { type Namespace, namespaceSchema } from './namespace.ts';
 import { type NetworkPolicy, networkPolicySchema } from './network-policy.ts';
 import { type Node, nodeSchema } from './node.ts';
 import { type Pod, podSchema } from './pod.ts';
+import { type Secret, secretSchema } from './secret.ts';
 import { type Service, serviceSchema } from './service.ts';
 
 /** Every object that passes through the store. */
@@ -27,7 +29,9 @@ export type Resource =
   | IpReservation
   | IpamConfiguration
   | BgpConfiguration
-  | BgpPeer;
+  | BgpPeer
+  | BgpFilter
+  | Secret;
 
 export type Kind = Resource['kind'];
 
@@ -103,6 +107,14 @@ export const KINDS = {
     namespaced: false,
     schema: bgpPeerSchema,
   },
+  BGPFilter: {
+    apiVersion: 'projectcalico.org/v3',
+    plural: 'bgpfilters',
+    shortNames: [],
+    namespaced: false,
+    schema: bgpFilterSchema,
+  },
+  Secret: { apiVersion: 'v1', plural: 'secrets', shortNames: [], namespaced: true, schema: secretSchema },
 } as const satisfies Record<Kind, object>;
 
 /** All kinds, in the order of the table. */

@@ -18,5 +18,9 @@ export type Node = z.output<typeof nodeSchema>;
 
 /** Annotation that overrides the node's BGP address, `ADDRESS[/LENGTH]`. */
 export const NODE_IPV4_ANNOTATION = 'projectcalico.org/IPv4Address';
+/** The same for IPv6. */
+export const NODE_IPV6_ANNOTATION = 'projectcalico.org/IPv6Address';
+/** Annotation that makes the node a route reflector (RFC 4456): its cluster id, in IPv4 form. */
+export const NODE_CLUSTER_ID_ANNOTATION = 'projectcalico.org/RouteReflectorClusterID';
 /** Annotation with the node's own AS number. Absent: that of BGPConfiguration `default`. */
 export const NODE_ASN_ANNOTATION = 'projectcalico.org/ASNumber';

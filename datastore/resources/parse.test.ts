@@ -188,7 +188,7 @@ const refused: readonly { name: string; given: unknown; expected: string }[] = [
   {
     name: 'a peer without AS number',
     given: object('BGPPeer', { peerIP: '198.51.100.1' }),
-    expected: 'Cannot accept BGPPeer "web": spec.asNumber: is missing, expected a number or a string',
+    expected: 'Cannot accept BGPPeer "web": spec.asNumber: is missing, expected that of the peer',
   },
   {
     name: 'a peer of a node and of a selector',
@@ -220,7 +220,7 @@ const accepted: readonly { name: string; given: unknown; expected: unknown }[] =
   },
   {
     name: 'a dotted AS number',
-    given: object('BGPConfiguration', { asNumber: '1.10' }),
+    given: object('BGPConfiguration', { asNumber: '1.10' }, { name: 'default' }),
     expected: { asNumber: 65546 },
   },
   {
