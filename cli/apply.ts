@@ -1,7 +1,7 @@
 // `margay apply -f FILE|DIR|-`: creates objects and updates those that are there, one by one, whatever becomes of others.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { KINDS, type Resource } from '../datastore/resources/index.ts';
-import type { ManifestObject } from '../datastore/resources/manifest.ts';
+import type { ManifestEntry, ManifestObject } from '../datastore/resources/manifest.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
 import type { Store } from '../datastore/store.ts';
 import { unwrap } from '../lib/result.ts';
@@ -10,6 +10,7 @@ import { addDatastoreOptions, type DatastoreOptions, openCliStore } from './data
 import { type FileOptions, readManifests } from './objects-files.ts';
 import { singularOf } from './objects-kind.ts';
 import { mergeApplied } from './objects-merge.ts';
+import { apiRefusal, namespaceRefusal, strictRefusal, unknown } from './objects-refusal.ts';
 import { failedWith, reportFailure } from './objects-report.ts';
 
 /** How often an object is merged anew because somebody else wrote it in the meantime. */
@@ -23,16 +24,27 @@ export function registerApply(program: Command): void {
     .requiredOption('-f, --filename <file>', 'file, directory, or - for standard input; may be repeated', collect)
     .option('-R, --recursive', 'directories below too')
     .option('-n, --namespace <name>', 'namespace of objects that name none')
+    .addOption(
+      new Option(
+        '--validate [how]',
+        'fields that a kind does not have: strict refuses them, warn tells, ignore is silent',
+      )
+        .choices(['strict', 'true', 'warn', 'ignore', 'false'])
+        .preset('strict')
+        .default('strict'),
+    )
     .action(runApply);
   addDatastoreOptions(command);
 }
 
-async function runApply(options: FileOptions & DatastoreOptions): Promise<void> {
+type Options = FileOptions & DatastoreOptions & { readonly validate: 'strict' | 'true' | 'warn' | 'ignore' | 'false' };
+
+async function runApply(options: Options): Promise<void> {
   const store = openCliStore(options);
   try {
     let applied = 0;
-    for (const object of readManifests(options)) {
-      applied += await report(store, object);
+    for (const object of namespacesFirst(readManifests(options))) {
+      applied += await report(store, object, options);
     }
     if (applied === 0 && process.exitCode === undefined) reportFailure('error: no objects passed to apply');
   } finally {
@@ -40,13 +52,28 @@ async function runApply(options: FileOptions & DatastoreOptions): Promise<void> 
   }
 }
 
-async function report(store: Store, object: ReturnType<typeof readManifests>[number]): Promise<number> {
+/** The order of the files, but for namespaces, which the others may lie in. */
+function namespacesFirst(objects: readonly ManifestEntry[]): readonly ManifestEntry[] {
+  const isNamespace = (object: ManifestEntry): boolean => object.ok && object.value.resource.kind === 'Namespace';
+  return [...objects.filter(isNamespace), ...objects.filter((object) => !isNamespace(object))];
+}
+
+async function report(store: Store, object: ManifestEntry, { validate }: Options): Promise<number> {
   if (!object.ok) {
     reportFailure(new Error(object.error));
     return 0;
   }
   const { resource } = object.value;
   try {
+    if (validate === 'warn') for (const field of unknown(object.value)) console.error(`Warning: ${field}`);
+    const refusal =
+      (validate === 'strict' || validate === 'true' ? strictRefusal(object.value) : undefined) ??
+      apiRefusal(object.value) ??
+      (await namespaceRefusal(store, object.value));
+    if (refusal !== undefined) {
+      reportFailure(refusal);
+      return 1;
+    }
     const outcome = await applyObject(store, object.value);
     console.log(`${singularOf(resource.kind)}/${resource.metadata.name} ${outcome}`);
   } catch (error) {

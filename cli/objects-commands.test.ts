@@ -48,10 +48,12 @@ metadata: {name: default-deny}
 spec: {podSelector: {}, policyTypes: [Ingress]}
 `;
 
+const SHOP = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n';
+
 test('apply creates, configures and leaves unchanged, and keeps what others wrote', async (t) => {
   const { path, margay } = setUp(t);
-  assert.deepEqual(margay('apply -n shop -f -', `${POD}---\n${POLICY}`), {
-    out: ['pod/web created', 'networkpolicy.networking.k8s.io/default-deny created'],
+  assert.deepEqual(margay('apply -n shop -f -', `${POD}---\n${POLICY}---\n${SHOP}`), {
+    out: ['namespace/shop created', 'pod/web created', 'networkpolicy.networking.k8s.io/default-deny created'],
     err: [],
     status: 0,
   });
@@ -102,9 +104,43 @@ test('apply refuses an object of another namespace than --namespace', (t) => {
   assert.deepEqual([err, status], [[expected], 1]);
 });
 
+test('apply refuses unknown fields, empty peers, missing namespaces and unmasked pools, as the API server does', (t) => {
+  const { margay } = setUp(t);
+  const odd = POLICY.replace('policyTypes', 'polcyTypes');
+  const peers = POLICY.replace(
+    'policyTypes: [Ingress]',
+    'ingress: [{from: [{}]}], egress: [{to: [{podSelector: {}}, {}]}]',
+  );
+  const pool =
+    'apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: pods}\nspec: {cidr: 10.244.0.1/16, ipipMode: Never}\n';
+  const away = POLICY.replace('name: default-deny', 'name: away, namespace: nowhere');
+  const text = [odd, peers, pool, away].join('---\n');
+  const decoding =
+    'Error from server (BadRequest): error when creating "STDIN": NetworkPolicy in version "v1" cannot be handled as a NetworkPolicy: strict decoding error: unknown field "spec.polcyTypes"';
+  const others = [
+    'The NetworkPolicy "default-deny" is invalid:',
+    '* spec.ingress[0].from[0]: Required value: must specify a peer',
+    '* spec.egress[0].to[1]: Required value: must specify a peer',
+    'The IPPool "pods" is invalid: spec.cidr: Invalid value: "10.244.0.1/16": must be strictly masked, expected "10.244.0.0/16"',
+    'Error from server (NotFound): error when creating "STDIN": namespaces "nowhere" not found',
+  ];
+  const created = ['networkpolicy.networking.k8s.io/default-deny created'];
+  assert.deepEqual(margay('apply -f -', text), { out: [], err: [decoding, ...others], status: 1 });
+  assert.deepEqual(margay('apply --validate=warn -f -', text), {
+    out: created,
+    err: ['Warning: unknown field "spec.polcyTypes"', ...others],
+    status: 1,
+  });
+  assert.deepEqual(margay('apply --validate=ignore -f -', odd), {
+    out: ['networkpolicy.networking.k8s.io/default-deny unchanged'],
+    err: [],
+    status: 0,
+  });
+});
+
 test('get prints what kubectl prints', (t) => {
   const { margay } = setUp(t);
-  margay('apply -n shop -f -', `${POD}---\n${POLICY}`);
+  margay('apply -n shop -f -', `${SHOP}---\n${POD}---\n${POLICY}`);
   assert.deepEqual(margay('get pods'), { out: [], err: ['No resources found in default namespace.'], status: 0 });
   assert.deepEqual(margay('get nodes'), { out: [], err: ['No resources found'], status: 0 });
   assert.deepEqual(margay('get pods,netpol -n shop -o name').out, [
@@ -129,7 +165,7 @@ test('get prints what kubectl prints', (t) => {
 
 test('delete deletes what is there and tells what is not', (t) => {
   const { directory, margay } = setUp(t);
-  const file = `${POD}---\n${POLICY}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n`;
+  const file = `${POD}---\n${POLICY}---\n${SHOP}`;
   writeFileSync(join(directory, 'all.yaml'), file);
   margay('apply -n shop -f all.yaml');
   assert.deepEqual(margay('delete pod nope web -n shop'), {

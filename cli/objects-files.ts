@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { KINDS } from '../datastore/resources/index.ts';
-import { type ManifestObject, parseManifest } from '../datastore/resources/manifest.ts';
+import { type ManifestEntry, type ManifestObject, parseManifest } from '../datastore/resources/manifest.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
 import { err, type Result } from '../lib/result.ts';
 
@@ -13,9 +13,9 @@ export type FileOptions = {
 };
 
 /** Objects and refusals in the order of the files; `namespace` is that of objects which name none. */
-export function readManifests(options: FileOptions): readonly Result<ManifestObject>[] {
+export function readManifests(options: FileOptions): readonly ManifestEntry[] {
   const files = options.filename.flatMap((name) => filesOf(name, options.recursive === true));
-  return files.flatMap((file) => {
+  return files.flatMap((file): readonly ManifestEntry[] => {
     const text = file.ok ? readText(file.value) : file;
     if (!text.ok) return [text];
     const source = file.ok && file.value !== '-' ? file.value : 'standard input';
@@ -42,8 +42,8 @@ function readText(name: string): Result<string> {
   }
 }
 
-function inNamespace(object: ManifestObject, namespace: string | undefined): Result<ManifestObject> {
-  const { resource, raw } = object;
+function inNamespace(object: ManifestObject, namespace: string | undefined): ManifestEntry {
+  const { resource, raw, source } = object;
   if (namespace === undefined || !KINDS[resource.kind].namespaced) return { ok: true, value: object };
   const metadata = Object(raw['metadata']);
   const own: unknown = metadata.namespace;
@@ -53,5 +53,5 @@ function inNamespace(object: ManifestObject, namespace: string | undefined): Res
   }
   const placed = { ...raw, metadata: { ...metadata, namespace } };
   const parsed = parseResource(placed);
-  return parsed.ok ? { ok: true, value: { resource: parsed.value, raw: placed } } : parsed;
+  return parsed.ok ? { ok: true, value: { resource: parsed.value, raw: placed, source } } : parsed;
 }

@@ -1,17 +1,26 @@
 // Manifests as people write them: YAML of several documents, JSON, and `kind: List`, down to single objects.
 import { LineCounter, parseAllDocuments } from 'yaml';
-import { err, type Result } from '../../lib/result.ts';
+import { err } from '../../lib/result.ts';
 import type { Resource } from './index.ts';
 import { parseResource } from './parse.ts';
 
-/** One object of a manifest: as the schema reads it, and as it was written. */
-export type ManifestObject = { readonly resource: Resource; readonly raw: Readonly<Record<string, unknown>> };
+/** One object of a manifest: as the schema reads it, as it was written, and in which file. */
+export type ManifestObject = {
+  readonly resource: Resource;
+  readonly raw: Readonly<Record<string, unknown>>;
+  readonly source: string;
+};
+
+/** An object, or why there is none: `raw` is what its schema refuses, absent where the text is malformed. */
+export type ManifestEntry =
+  | { readonly ok: true; readonly value: ManifestObject }
+  | { readonly ok: false; readonly error: string; readonly raw?: unknown };
 
 /**
  * One entry per object, in the order of the text; empty documents are none. `source` (a file name) and the line begin
  * the error of a text that is not YAML; one bad document does not hide the others.
  */
-export function parseManifest(text: string, source: string): readonly Result<ManifestObject>[] {
+export function parseManifest(text: string, source: string): readonly ManifestEntry[] {
   const lines = new LineCounter();
   // JSON is YAML, except that YAML forbids the tabs that JSON may be indented with.
   const documents = parseAllDocuments(/^\s*[{[]/.test(text) ? text.replaceAll('\t', ' ') : text, {
@@ -25,7 +34,7 @@ export function parseManifest(text: string, source: string): readonly Result<Man
     const [problem] = document.errors;
     if (problem !== undefined) return [err(malformed(source, line(problem.pos[0]), problem.message))];
     if (document.contents === null) return [];
-    const where = `${source}:${line(document.contents.range?.[0] ?? 0)}`;
+    const where = { source, line: line(document.contents.range?.[0] ?? 0) };
     try {
       return readObject(document.toJS({ maxAliasCount: 100 }), where);
     } catch (error) {
@@ -39,15 +48,18 @@ function malformed(source: string, line: number, why: string): string {
   return `Cannot parse manifest "${source}:${line}": ${reason}, expected YAML or JSON`;
 }
 
-function readObject(raw: unknown, where: string): readonly Result<ManifestObject>[] {
+type Where = { readonly source: string; readonly line: number };
+
+function readObject(raw: unknown, where: Where): readonly ManifestEntry[] {
   if (raw === null || raw === undefined) return [];
   if (isRecord(raw) && typeof raw['kind'] === 'string' && raw['kind'].endsWith('List') && Array.isArray(raw['items'])) {
     return raw['items'].flatMap((item) => readObject(item, where));
   }
   const parsed = parseResource(raw);
-  if (!parsed.ok) return [err(`${parsed.error} (${where})`)];
+  const { source, line } = where;
+  if (!parsed.ok) return [{ ok: false, error: `${parsed.error} (${source}:${line})`, raw }];
   // What the schema accepts is a record.
-  return isRecord(raw) ? [{ ok: true, value: { resource: parsed.value, raw } }] : [];
+  return isRecord(raw) ? [{ ok: true, value: { resource: parsed.value, raw, source } }] : [];
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
