@@ -21,20 +21,32 @@ export const ALL: Selector = { text: '', requirements: [] };
  * field, its reader decides before. An operator that we do not know makes a selector that matches nothing.
  */
 export function selectorOf(selector: LabelSelector | undefined): Selector {
-  const byText = new Map<string, Requirement>();
-  const add = (requirement: Requirement): void => {
-    byText.set(requirementText(requirement), requirement);
-  };
-  for (const [key, value] of Object.entries(selector?.matchLabels ?? {})) add({ operator: 'in', key, values: [value] });
-  for (const expression of selector?.matchExpressions ?? []) add(requirementOf(expression));
-  if (byText.size === 0) return ALL;
-  const texts = [...byText.keys()].sort();
-  return { text: texts.join(','), requirements: texts.flatMap((text) => byText.get(text) ?? []) };
+  const requirements: TextedRequirement[] = [];
+  const { matchLabels, matchExpressions } = selector ?? {};
+  if (matchLabels !== undefined) {
+    for (const key of Object.keys(matchLabels)) {
+      requirements.push(texted({ operator: 'in', key, values: [matchLabels[key] ?? ''] }));
+    }
+  }
+  if (matchExpressions !== undefined) {
+    for (const expression of matchExpressions) requirements.push(texted(requirementOf(expression)));
+  }
+  const [first] = requirements;
+  if (first === undefined) return ALL;
+  if (requirements.length === 1) return { text: first.text, requirements: [first.requirement] };
+  const unique = new Map(requirements.map(({ text, requirement }) => [text, requirement]));
+  const texts = [...unique.keys()].sort();
+  return { text: texts.join(','), requirements: texts.flatMap((text) => unique.get(text) ?? []) };
 }
+
+type TextedRequirement = { readonly text: string; readonly requirement: Requirement };
+
+const texted = (requirement: Requirement): TextedRequirement => ({ text: requirementText(requirement), requirement });
 
 /** Whether an object with these labels is selected. */
 export function selectorMatches(selector: Selector, labels: Labels): boolean {
-  return selector.requirements.every((requirement) => requirementHolds(requirement, labels));
+  for (const requirement of selector.requirements) if (!requirementHolds(requirement, labels)) return false;
+  return true;
 }
 
 function requirementHolds(requirement: Requirement, labels: Labels): boolean {

@@ -24,16 +24,12 @@ export function convertNetworkPolicy({ metadata, spec }: NetworkPolicy): Policy 
   const { namespace } = metadata;
   const key = policyKey('NetworkPolicy', namespace, metadata.name);
   const own: NamespaceScope = { kind: 'name', name: namespace };
-  const rules = (
-    direction: Direction,
-    list: readonly { readonly peers: Peers; readonly ports: Ports }[],
-  ): readonly Rule[] =>
-    list.map(({ peers, ports }, index) => ({
-      ref: { policy: key, direction, index },
-      action: 'allow',
-      peers: convertPeers(peers, own),
-      ports: convertPorts(ports),
-    }));
+  const ruleOf = (direction: Direction, index: number, peers: Peers, ports: Ports): Rule => ({
+    ref: { policy: key, direction, index },
+    action: 'allow',
+    peers: convertPeers(peers, own),
+    ports: convertPorts(ports),
+  });
   const types = policyTypes(spec);
   return {
     key,
@@ -41,19 +37,15 @@ export function convertNetworkPolicy({ metadata, spec }: NetworkPolicy): Policy 
     order: ORDER,
     subject: { namespaces: own, pods: selectorOf(spec.podSelector) },
     ...(types.ingress && {
-      ingress: rules(
-        'ingress',
-        (spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, ports })),
-      ),
+      ingress: spec.ingress?.map(({ from, ports }, index) => ruleOf('ingress', index, from, ports)) ?? NO_RULES,
     }),
     ...(types.egress && {
-      egress: rules(
-        'egress',
-        (spec.egress ?? []).map(({ to, ports }) => ({ peers: to, ports })),
-      ),
+      egress: spec.egress?.map(({ to, ports }, index) => ruleOf('egress', index, to, ports)) ?? NO_RULES,
     }),
   };
 }
+
+const NO_RULES: readonly Rule[] = [];
 
 type Peers = readonly NetworkPolicyPeer[] | undefined;
 type Ports = readonly NetworkPolicyPort[] | undefined;

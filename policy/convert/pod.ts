@@ -26,6 +26,8 @@ export function convertPod({ metadata, spec, status }: Pod): PodFacts {
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 
 function podIps(status: Pod['status']): readonly Ip[] {
+  const [only, second] = status?.podIPs ?? [];
+  if (only !== undefined && second === undefined) return [only.ip];
   const ips = new Set((status?.podIPs ?? []).map(({ ip }) => ip));
   if (ips.size === 0 && status?.podIP !== undefined) ips.add(status.podIP);
   return [...ips];
@@ -35,9 +37,12 @@ const PROTOCOLS = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const satisfies Re
 
 // Init containers count: those that restart always are sidecars and serve as long as the pod does.
 function namedPorts({ containers = [], initContainers = [] }: Pod['spec']): readonly NamedPort[] {
+  if (containers.length === 0 && initContainers.length === 0) return NO_PORTS;
   return [...containers, ...initContainers].flatMap(({ ports = [] }) =>
     ports.flatMap(({ name, protocol, containerPort }) =>
       name === undefined ? [] : [{ name, protocol: PROTOCOLS[protocol], port: containerPort }],
     ),
   );
 }
+
+const NO_PORTS: readonly NamedPort[] = [];

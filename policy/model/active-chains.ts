@@ -1,119 +1,127 @@
 // The policy chains that profiles refer to, counted, and through them the sets that exist.
 import type { Change } from '../../lib/change.ts';
-import type { Direction, Policy, PolicyKey } from '../ir.ts';
-import { type LoweredChain, lowerPolicy } from './lower.ts';
+import { lowerPolicy } from './lower.ts';
 import type { NodeSets } from './node-sets.ts';
 import type { PodSets } from './pod-sets.ts';
-import { chainKeyOf } from './profiles.ts';
+import type { ActiveChain, ChainRecord, PolicyRecord, SetRecord } from './records.ts';
 import type { SetRef } from './set-ref.ts';
 import type { ChainKey, PolicyChain, SetChange, SetKey } from './types.ts';
 
 export type ActiveChains = {
   /** A profile that refers to the chain came or went. */
-  readonly count: (key: ChainKey, step: 1 | -1) => void;
+  readonly count: (chain: ChainRecord, step: 1 | -1) => void;
   /** Whether some chain in use has rules that deny or pass: then more members can mean fewer packets. */
   readonly hasNonAllow: () => boolean;
   /** `changed` are policies that may read differently now. Sets that nothing refers to any more are closed. */
-  readonly drain: (changed: ReadonlySet<PolicyKey>) => {
+  readonly drain: (changed: readonly PolicyRecord[]) => {
     readonly chains: readonly Change<ChainKey, PolicyChain>[];
     readonly sets: readonly SetChange[];
     readonly canRevoke: boolean;
   };
 };
 
-type Active = { readonly policy: Policy; readonly lowered: LoweredChain; readonly allowOnly: boolean };
-
-export function createActiveChains(
-  policies: ReadonlyMap<PolicyKey, Policy>,
-  { podSets, nodeSets }: { readonly podSets: PodSets; readonly nodeSets: NodeSets },
-): ActiveChains {
-  const counts = new Map<ChainKey, number>();
-  const active = new Map<ChainKey, Active>();
-  const setCounts = new Map<SetKey, number>();
-  const open = new Map<SetKey, SetRef>();
-  const touched = new Set<ChainKey>();
+export function createActiveChains({
+  podSets,
+  nodeSets,
+}: {
+  readonly podSets: PodSets;
+  readonly nodeSets: NodeSets;
+}): ActiveChains {
+  const sets = new Map<SetKey, SetRecord>();
+  let touchedSets: SetRecord[] = [];
+  let touched: ChainRecord[] = [];
   let nonAllow = 0;
 
-  const countSets = (lowered: LoweredChain | undefined, step: 1 | -1, affected: Map<SetKey, SetRef>): void => {
-    for (const [key, ref] of lowered?.sets ?? []) {
-      setCounts.set(key, (setCounts.get(key) ?? 0) + step);
-      affected.set(key, ref);
+  const touch = (chain: ChainRecord): void => {
+    if (chain.touched) return;
+    chain.touched = true;
+    touched.push(chain);
+  };
+
+  const countSets = (list: readonly SetRecord[], step: 1 | -1): void => {
+    for (const set of list) {
+      set.count += step;
+      if (set.touched) continue;
+      set.touched = true;
+      touchedSets.push(set);
     }
   };
 
-  const settleSets = (affected: ReadonlyMap<SetKey, SetRef>): readonly SetChange[] => {
+  const ensureSet = (key: SetKey, ref: SetRef): SetRecord => {
+    const known = sets.get(key);
+    if (known !== undefined) return known;
+    const made: SetRecord = { key, ref, count: 0, touched: false, open: false, view: undefined };
+    sets.set(key, made);
+    return made;
+  };
+
+  const settleSets = (): readonly SetChange[] => {
     const changes: SetChange[] = [];
-    for (const [key, ref] of affected) {
-      const wanted = (setCounts.get(key) ?? 0) > 0;
-      if (!wanted) setCounts.delete(key);
-      if (wanted === open.has(key)) continue;
-      if (wanted) open.set(key, ref);
-      else open.delete(key);
+    for (const set of touchedSets) {
+      set.touched = false;
+      const wanted = set.count > 0;
+      if (!wanted) sets.delete(set.key);
+      if (wanted === set.open) continue;
+      set.open = wanted;
+      const { key, ref, view } = set;
       if (ref.kind === 'ranges') changes.push(rangesChange(key, ref, wanted));
       else if (ref.kind === 'nodes') {
         if (wanted) nodeSets.open(key, ref.selector);
         else changes.push(nodeSets.close(key));
-      } else if (wanted) podSets.open(key, ref);
-      else changes.push(podSets.close(key));
+      } else if (wanted) set.view = podSets.open(key, ref);
+      else if (view !== undefined) changes.push(podSets.close(view));
     }
+    touchedSets = [];
     return changes;
   };
 
-  const resolve = (key: ChainKey): Active | undefined => {
-    if ((counts.get(key) ?? 0) <= 0) return undefined;
-    const { policy: name, direction } = splitChainKey(key);
-    const policy = policies.get(name);
-    if (policy === undefined) return undefined;
-    const lowered = lowerPolicy(policy, direction);
+  const resolve = ({ count, owner, direction }: ChainRecord): ActiveChain | undefined => {
+    const { policy } = owner;
+    if (count <= 0 || policy === undefined) return undefined;
+    const { chain, sets: refs } = lowerPolicy(policy, direction);
     return {
       policy,
-      lowered,
-      allowOnly: lowered.chain.matches.every(({ action }) => action === 'allow'),
+      chain,
+      sets: refs.length === 0 ? NO_SETS : refs.map(({ key, ref }) => ensureSet(key, ref)),
+      allowOnly: chain.matches.every(({ action }) => action === 'allow'),
     };
   };
 
   return {
-    count: (key, step) => {
-      counts.set(key, (counts.get(key) ?? 0) + step);
-      touched.add(key);
+    count: (chain, step) => {
+      chain.count += step;
+      touch(chain);
     },
     hasNonAllow: () => nonAllow > 0,
     drain: (changed) => {
-      for (const policy of changed) {
-        for (const direction of ['ingress', 'egress'] as const) {
-          const key = chainKeyOf(policy, direction);
-          if (active.has(key)) touched.add(key);
-        }
+      for (const { ingress, egress } of changed) {
+        if (ingress?.active !== undefined) touch(ingress);
+        if (egress?.active !== undefined) touch(egress);
       }
       const chains: Change<ChainKey, PolicyChain>[] = [];
-      const affected = new Map<SetKey, SetRef>();
       let canRevoke = false;
-      for (const key of touched) {
-        const before = active.get(key);
-        const after = resolve(key);
-        if (after === undefined) counts.delete(key);
+      for (const chain of touched) {
+        chain.touched = false;
+        const before = chain.active;
+        const after = resolve(chain);
         if (before === undefined ? after === undefined : after !== undefined && sameChain(before, after)) continue;
         if (before !== undefined && after !== undefined) canRevoke = true;
         nonAllow += (after?.allowOnly === false ? 1 : 0) - (before?.allowOnly === false ? 1 : 0);
-        countSets(after?.lowered, 1, affected);
-        countSets(before?.lowered, -1, affected);
-        if (after === undefined) active.delete(key);
-        else active.set(key, after);
-        chains.push({ key, value: after?.lowered.chain });
+        if (after !== undefined) countSets(after.sets, 1);
+        if (before !== undefined) countSets(before.sets, -1);
+        chain.active = after;
+        chains.push({ key: chain.key, value: after?.chain });
       }
-      touched.clear();
-      return { chains, sets: settleSets(affected), canRevoke };
+      touched = [];
+      return { chains, sets: settleSets(), canRevoke };
     },
   };
 }
 
-const sameChain = (a: Active, b: Active): boolean =>
-  a.policy === b.policy || JSON.stringify(a.lowered.chain) === JSON.stringify(b.lowered.chain);
+const NO_SETS: readonly SetRecord[] = [];
 
-function splitChainKey(key: ChainKey): { readonly policy: PolicyKey; readonly direction: Direction } {
-  const at = key.indexOf(' ');
-  return { direction: key.slice(0, at) === 'ingress' ? 'ingress' : 'egress', policy: key.slice(at + 1) as PolicyKey };
-}
+const sameChain = (a: ActiveChain, b: ActiveChain): boolean =>
+  a.policy === b.policy || JSON.stringify(a.chain) === JSON.stringify(b.chain);
 
 function rangesChange(key: SetKey, { ranges }: Extract<SetRef, { kind: 'ranges' }>, exists: boolean): SetChange {
   return { kind: 'ranges', key, exists, added: exists ? ranges : [], removed: exists ? [] : ranges };

@@ -1,68 +1,69 @@
 // The profiles that local endpoints have, counted, and through them the chains that are in use.
 import type { Change } from '../../lib/change.ts';
 import type { ActiveChains } from './active-chains.ts';
-import type { EndpointPolicy, Profile, ProfileKey } from './types.ts';
+import type { EnsureProfile } from './profile-finder.ts';
+import type { ProfilePair, ProfileRecord } from './records.ts';
+import type { Profile, ProfileKey } from './types.ts';
 
 export type ActiveProfiles = {
-  /** Makes profiles known by their key before `replace` refers to them. */
-  readonly mention: (...profiles: readonly { readonly key: ProfileKey; readonly profile: Profile }[]) => void;
+  readonly ensure: EnsureProfile;
   /** An endpoint has other profiles than before. */
-  readonly replace: (before: EndpointPolicy | undefined, after: EndpointPolicy | undefined) => void;
-  /** Whether an endpoint that changes so may lose what it was allowed. */
-  readonly canRevoke: (before: EndpointPolicy, after: EndpointPolicy) => boolean;
+  readonly replace: (before: ProfilePair | undefined, after: ProfilePair | undefined) => void;
   readonly drain: () => readonly Change<ProfileKey, Profile>[];
 };
 
-export function createActiveProfiles(chains: ActiveChains): ActiveProfiles {
-  const known = new Map<ProfileKey, Profile>();
-  const counts = new Map<ProfileKey, number>();
-  const reported = new Set<ProfileKey>();
-  const touched = new Set<ProfileKey>();
+/** Whether an endpoint that changes so may lose what it was allowed. */
+export const profilesNarrow = (before: ProfilePair, after: ProfilePair): boolean =>
+  narrows(before.egress, after.egress) || narrows(before.ingress, after.ingress);
 
-  const count = (key: ProfileKey, step: 1 | -1): void => {
-    counts.set(key, (counts.get(key) ?? 0) + step);
-    touched.add(key);
+export function createActiveProfiles(chains: ActiveChains): ActiveProfiles {
+  const records = new Map<ProfileKey, ProfileRecord>();
+  let touched: ProfileRecord[] = [];
+
+  const touch = (record: ProfileRecord): void => {
+    if (record.touched) return;
+    record.touched = true;
+    touched.push(record);
   };
 
-  const narrows = (before: ProfileKey, after: ProfileKey): boolean => {
-    if (before === after || known.get(before)?.kind === 'closed') return false;
-    const profile = known.get(after);
-    return profile === undefined || profile.kind === 'closed' || profile.tiers.length > 0;
+  const count = ({ egress, ingress }: ProfilePair, step: 1 | -1): void => {
+    egress.count += step;
+    ingress.count += step;
+    touch(egress);
+    touch(ingress);
   };
 
   return {
-    mention: (...profiles) => {
-      for (const { key, profile } of profiles) {
-        if (known.has(key)) continue;
-        known.set(key, profile);
-        touched.add(key);
-      }
+    ensure: (key, profile, list) => {
+      const known = records.get(key);
+      if (known !== undefined) return known;
+      const made = { key, profile, chains: list, count: 0, reported: false, touched: false };
+      records.set(key, made);
+      touch(made);
+      return made;
     },
     replace: (before, after) => {
-      for (const key of after === undefined ? [] : [after.egress, after.ingress]) count(key, 1);
-      for (const key of before === undefined ? [] : [before.egress, before.ingress]) count(key, -1);
+      if (after !== undefined) count(after, 1);
+      if (before !== undefined) count(before, -1);
     },
-    canRevoke: (before, after) => narrows(before.egress, after.egress) || narrows(before.ingress, after.ingress),
     drain: () => {
       const changes: Change<ProfileKey, Profile>[] = [];
-      for (const key of touched) {
-        const profile = known.get(key);
-        const wanted = (counts.get(key) ?? 0) > 0;
-        if (profile !== undefined && wanted !== reported.has(key)) {
-          for (const { chains: list } of profile.kind === 'tiers' ? profile.tiers : []) {
-            for (const chain of list) chains.count(chain, wanted ? 1 : -1);
-          }
-          if (wanted) reported.add(key);
-          else reported.delete(key);
-          changes.push({ key, value: wanted ? profile : undefined });
-        }
-        if (!wanted) {
-          counts.delete(key);
-          known.delete(key);
-        }
+      for (const record of touched) {
+        record.touched = false;
+        const wanted = record.count > 0;
+        if (!wanted) records.delete(record.key);
+        if (wanted === record.reported) continue;
+        record.reported = wanted;
+        for (const chain of record.chains) chains.count(chain, wanted ? 1 : -1);
+        changes.push({ key: record.key, value: wanted ? record.profile : undefined });
       }
-      touched.clear();
+      touched = [];
       return changes;
     },
   };
+}
+
+function narrows(before: ProfileRecord, after: ProfileRecord): boolean {
+  if (before === after || before.profile.kind === 'closed') return false;
+  return after.profile.kind === 'closed' || after.profile.tiers.length > 0;
 }

@@ -1,6 +1,7 @@
 // Anchors: for each selector a few marks of which an object must carry one to be selected, so that an index can find the
-// candidates without trying every selector on every object. An anchor map holds something per anchor; it is asked with
-// an object's labels as they are, since composing texts for each label would cost more than the rest of the search.
+// candidates without trying every selector on every object. An object carries at most one of the anchors of a selector.
+// An anchor map holds something per anchor; it is asked with an object's labels as they are, since composing texts for
+// each label would cost more than the rest of the search. It is data, not closures: there is one for each namespace.
 import type { NamespaceScope } from '../pod-scope.ts';
 import type { Labels, Selector } from '../selector.ts';
 
@@ -11,8 +12,9 @@ export type Anchor =
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'label'; readonly key: string; readonly value: string };
 
-/** Anchors of a selector; an object that it selects carries at least one. Empty: it selects nothing. */
+/** Anchors of a selector; an object that it selects carries exactly one. Empty: it selects nothing. */
 export function selectorAnchors({ requirements }: Selector): readonly Anchor[] {
+  if (requirements.length === 0) return ANYTHING;
   let best: Extract<Selector['requirements'][number], { operator: 'in' | 'not-in' }> | undefined;
   for (const requirement of requirements) {
     if (requirement.operator !== 'in') continue;
@@ -23,85 +25,79 @@ export function selectorAnchors({ requirements }: Selector): readonly Anchor[] {
     return values.map((value) => ({ kind: 'label', key, value }));
   }
   const exists = requirements.find(({ operator }) => operator === 'exists');
-  return [exists === undefined ? ANY : { kind: 'key', key: exists.key }];
+  return exists === undefined ? ANYTHING : [{ kind: 'key', key: exists.key }];
 }
 
 /** Anchors of a namespace scope. A namespace carries its name and its labels. */
 export const scopeAnchors = (scope: NamespaceScope): readonly Anchor[] =>
   scope.kind === 'name' ? [{ kind: 'name', name: scope.name }] : selectorAnchors(scope.selector);
 
-const ANY: Anchor = { kind: 'any' };
+const ANYTHING: readonly Anchor[] = [{ kind: 'any' }];
 
+/** The tables are there when something is in them. */
 export type AnchorMap<V extends object> = {
-  readonly get: (anchor: Anchor) => V | undefined;
-  /** The value of the anchor, made when there is none. */
-  readonly ensure: (anchor: Anchor, make: () => V) => V;
-  readonly delete: (anchor: Anchor) => void;
-  /** The values of the anchors that an object with these labels, and with this name if one is given, carries. */
-  readonly carried: (labels: Labels, name?: string) => readonly V[];
+  everywhere: V | undefined;
+  byName: Map<string, V> | undefined;
+  byKey: Map<string, Slot<V>> | undefined;
 };
 
-type Slot<V> = { any: V | undefined; readonly values: Map<string, V> };
+type Slot<V> = { any: V | undefined; values: Map<string, V> | undefined };
 
-export function createAnchorMap<V extends object>(): AnchorMap<V> {
-  let everywhere: V | undefined;
-  const byName = new Map<string, V>();
-  const byKey = new Map<string, Slot<V>>();
+export const createAnchorMap = <V extends object>(): AnchorMap<V> => ({
+  everywhere: undefined,
+  byName: undefined,
+  byKey: undefined,
+});
 
-  const get = (anchor: Anchor): V | undefined => {
-    switch (anchor.kind) {
-      case 'any':
-        return everywhere;
-      case 'name':
-        return byName.get(anchor.name);
-      case 'key':
-        return byKey.get(anchor.key)?.any;
-      case 'label':
-        return byKey.get(anchor.key)?.values.get(anchor.value);
-      default:
-        return anchor satisfies never;
-    }
-  };
+export const isEmptyAnchorMap = ({ everywhere, byName, byKey }: AnchorMap<object>): boolean =>
+  everywhere === undefined && byName === undefined && byKey === undefined;
 
-  const set = (anchor: Anchor, value: V | undefined): void => {
-    if (anchor.kind === 'any') everywhere = value;
-    else if (anchor.kind === 'name') put(byName, anchor.name, value);
-    else {
-      const slot = byKey.get(anchor.key) ?? { any: undefined, values: new Map() };
-      if (anchor.kind === 'key') slot.any = value;
-      else put(slot.values, anchor.value, value);
-      put(byKey, anchor.key, slot.any === undefined && slot.values.size === 0 ? undefined : slot);
-    }
-  };
-
-  return {
-    get,
-    ensure: (anchor, make) => {
-      const known = get(anchor);
-      if (known !== undefined) return known;
-      const made = make();
-      set(anchor, made);
-      return made;
-    },
-    delete: (anchor) => set(anchor, undefined),
-    carried: (labels, name) => {
-      const found: V[] = everywhere === undefined ? [] : [everywhere];
-      const named = name === undefined ? undefined : byName.get(name);
-      if (named !== undefined) found.push(named);
-      if (byKey.size === 0) return found;
-      for (const key of Object.keys(labels)) {
-        const slot = byKey.get(key);
-        if (slot === undefined) continue;
-        if (slot.any !== undefined) found.push(slot.any);
-        const exact = slot.values.get(labels[key] ?? '');
-        if (exact !== undefined) found.push(exact);
-      }
-      return found;
-    },
-  };
+export function getAnchored<V extends object>(map: AnchorMap<V>, anchor: Anchor): V | undefined {
+  switch (anchor.kind) {
+    case 'any':
+      return map.everywhere;
+    case 'name':
+      return map.byName?.get(anchor.name);
+    case 'key':
+      return map.byKey?.get(anchor.key)?.any;
+    case 'label':
+      return map.byKey?.get(anchor.key)?.values?.get(anchor.value);
+    default:
+      return anchor satisfies never;
+  }
 }
 
-function put<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
+/** `undefined` removes. */
+export function setAnchored<V extends object>(map: AnchorMap<V>, anchor: Anchor, value: V | undefined): void {
+  if (anchor.kind === 'any') map.everywhere = value;
+  else if (anchor.kind === 'name') map.byName = changed(map.byName, anchor.name, value);
+  else {
+    const slot = map.byKey?.get(anchor.key) ?? { any: undefined, values: undefined };
+    if (anchor.kind === 'key') slot.any = value;
+    else slot.values = changed(slot.values, anchor.value, value);
+    const isEmpty = slot.any === undefined && slot.values === undefined;
+    map.byKey = changed(map.byKey, anchor.key, isEmpty ? undefined : slot);
+  }
+}
+
+/** The values of the anchors that an object with these labels, and with this name if one is given, carries. */
+export function carriedBy<V extends object>(map: AnchorMap<V>, labels: Labels, name?: string): readonly V[] {
+  const found: V[] = map.everywhere === undefined ? [] : [map.everywhere];
+  const named = name === undefined ? undefined : map.byName?.get(name);
+  if (named !== undefined) found.push(named);
+  if (map.byKey === undefined) return found;
+  for (const key of Object.keys(labels)) {
+    const slot = map.byKey.get(key);
+    if (slot === undefined) continue;
+    if (slot.any !== undefined) found.push(slot.any);
+    const exact = slot.values?.get(labels[key] ?? '');
+    if (exact !== undefined) found.push(exact);
+  }
+  return found;
+}
+
+function changed<V>(table: Map<string, V> | undefined, key: string, value: V | undefined): Map<string, V> | undefined {
+  if (value !== undefined) return (table ?? new Map<string, V>()).set(key, value);
+  table?.delete(key);
+  return table === undefined || table.size === 0 ? undefined : table;
 }

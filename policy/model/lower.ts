@@ -7,20 +7,30 @@ import { ALL_PODS, type PodScope } from '../pod-scope.ts';
 import { type SetRef, setKeyOf } from './set-ref.ts';
 import type { Match, PolicyChain, PortRange, SetKey } from './types.ts';
 
-/** A chain, and the sets that it refers to. */
-export type LoweredChain = { readonly chain: PolicyChain; readonly sets: ReadonlyMap<SetKey, SetRef> };
+/** A chain, and the sets that it refers to; one that several rules refer to is there several times. */
+export type LoweredChain = {
+  readonly chain: PolicyChain;
+  readonly sets: readonly { readonly key: SetKey; readonly ref: SetRef }[];
+};
 
 /** Lowers one direction of a policy; a direction that the policy does not have gives no matches. */
 export function lowerPolicy(policy: Policy, direction: Direction): LoweredChain {
-  const sets = new Map<SetKey, SetRef>();
+  const rules = policy[direction];
+  if (rules === undefined || rules.length === 0) {
+    return { chain: { policy: policy.key, direction, matches: NO_MATCHES }, sets: NO_SETS };
+  }
+  const sets: LoweredChain['sets'][number][] = [];
   const refer: Refer = (ref) => {
     const key = setKeyOf(ref);
-    sets.set(key, ref);
+    sets.push({ key, ref });
     return key;
   };
-  const matches = (policy[direction] ?? []).flatMap((rule) => lowerRule(rule, policy.subject, refer));
+  const matches = rules.flatMap((rule) => lowerRule(rule, policy.subject, refer));
   return { chain: { policy: policy.key, direction, matches }, sets };
 }
+
+const NO_MATCHES: readonly Match[] = [];
+const NO_SETS: LoweredChain['sets'] = [];
 
 type Refer = (ref: SetRef) => SetKey;
 type Condition = Omit<Match, 'ref' | 'action'>;

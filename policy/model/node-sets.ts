@@ -3,7 +3,14 @@
 import type { Ip } from '../../lib/ip.ts';
 import { type Selector, selectorMatches } from '../selector.ts';
 import type { NodeFacts } from '../world.ts';
-import { createMemberSet, type MemberSet } from './member-set.ts';
+import {
+  addMember,
+  createMemberSet,
+  dissolveMembers,
+  drainMembers,
+  type MemberSet,
+  removeMember,
+} from './member-set.ts';
 import type { Effect } from './pod-sets.ts';
 import type { SetChange, SetKey } from './types.ts';
 
@@ -31,8 +38,8 @@ export function createNodeSets(): NodeSets {
       let effect: Effect = { gained: false, lost: false };
       for (const { selector, members } of sets.values()) {
         const [old, now] = [shareOf(before, selector), shareOf(facts, selector)];
-        now.forEach(members.add);
-        old.forEach(members.remove);
+        for (const ip of now) addMember(members, ip, ip);
+        for (const ip of old) removeMember(members, ip);
         effect = {
           gained: effect.gained || now.some((ip) => !old.includes(ip)),
           lost: effect.lost || old.some((ip) => !now.includes(ip)),
@@ -41,20 +48,20 @@ export function createNodeSets(): NodeSets {
       return effect;
     },
     open: (key, selector) => {
-      const members = createMemberSet<Ip>((ip) => ip);
-      for (const facts of nodes.values()) shareOf(facts, selector).forEach(members.add);
+      const members = createMemberSet<Ip>();
+      for (const facts of nodes.values()) for (const ip of shareOf(facts, selector)) addMember(members, ip, ip);
       sets.set(key, { selector, members, fresh: true });
     },
     close: (key) => {
       const set = sets.get(key);
       if (set === undefined) throw new Error(`Cannot close set "${key}": it is not open`);
       sets.delete(key);
-      return { kind: 'addresses', key, exists: false, added: [], removed: set.members.dissolve() };
+      return { kind: 'addresses', key, exists: false, added: [], removed: dissolveMembers(set.members) };
     },
     drain: () => {
       const changes: SetChange[] = [];
       for (const [key, set] of sets) {
-        const { added, removed } = set.members.drain();
+        const { added, removed } = drainMembers(set.members);
         if (set.fresh || added.length > 0 || removed.length > 0) {
           changes.push({ kind: 'addresses', key, exists: true, added, removed });
         }

@@ -9,14 +9,15 @@ import { setKeyOf } from './set-ref.ts';
 
 test('createPodSets() fills a second set of a scope with the pods that are in the scope now', () => {
   const index = createPodIndex();
-  const sets = createPodSets(index, (_key, facts) => facts.ips);
+  const sets = createPodSets(index, (_pod, facts) => facts.ips);
   const [pod] = world({
     pods: { 'n/a': { labels: { app: 'web' }, ips: ['10.244.0.1'], ports: ['http=tcp/80'] } },
   }).pods;
   if (pod === undefined) throw new Error('Cannot happen');
   const show = (facts: PodFacts): void => {
-    index.setPod(podKey('n', 'a'), facts);
-    sets.refresh(podKey('n', 'a'));
+    const record = index.pod(podKey('n', 'a')) ?? index.addPod(podKey('n', 'a'), 'n');
+    index.setFacts(record, facts);
+    sets.refresh(record);
   };
   const scope = (app: string) => ({
     namespaces: { kind: 'name', name: 'n' } as const,

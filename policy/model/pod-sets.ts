@@ -2,9 +2,18 @@
 // port), and a pod that changes is matched against the scopes that its labels can reach.
 import type { Ip } from '../../lib/ip.ts';
 import { type PodScope, scopeKey } from '../pod-scope.ts';
-import { type NamedPort, ownsAddresses, type PodFacts, type PodKey } from '../world.ts';
-import { createMemberSet, type MemberSet } from './member-set.ts';
-import type { PodIndex } from './pod-index.ts';
+import { type NamedPort, ownsAddresses, type PodFacts } from '../world.ts';
+import {
+  addMember,
+  createMemberSet,
+  dissolveMembers,
+  drainMembers,
+  type MemberSet,
+  removeMember,
+} from './member-set.ts';
+import { type PodIndex, placePod } from './pod-index.ts';
+import type { PodRecord, PodSetView, PodShare, ScopeRecord } from './records.ts';
+import { sameIps } from './same.ts';
 import { createScopeIndex } from './scope-index.ts';
 import type { SetRef } from './set-ref.ts';
 import type { PortMember, SetChange, SetKey } from './types.ts';
@@ -13,11 +22,11 @@ export type PodSetRef = Exclude<SetRef, { kind: 'ranges' | 'nodes' }>;
 
 export type PodSets = {
   /** The set exists from now on, filled with what is known. */
-  readonly open: (key: SetKey, ref: PodSetRef) => void;
+  readonly open: (key: SetKey, ref: PodSetRef) => PodSetView;
   /** The set goes; answers what it held when last drained. */
-  readonly close: (key: SetKey) => SetChange;
+  readonly close: (view: PodSetView) => SetChange;
   /** To be called after anything changed that the pod's membership depends on. */
-  readonly refresh: (pod: PodKey) => Effect;
+  readonly refresh: (pod: PodRecord) => Effect;
   /** Changes of the sets that are open. A new one is listed even when it is empty. */
   readonly drain: () => readonly SetChange[];
 };
@@ -25,133 +34,118 @@ export type PodSets = {
 /** What a refresh did to the sets. */
 export type Effect = { readonly gained: boolean; readonly lost: boolean };
 
-/** What a pod brings into the sets that it is a member of. */
-type Share = { readonly ips: readonly Ip[]; readonly ports: readonly NamedPort[] };
-
-type View = {
-  readonly key: SetKey;
-  readonly change: (share: Share, how: 'add' | 'remove') => void;
-  readonly drain: (exists: boolean) => SetChange;
-  fresh: boolean;
-};
-
-type ScopeEntry = { readonly scope: PodScope; readonly pods: Set<PodKey>; readonly views: Map<SetKey, View> };
-
-type Membership = { readonly share: Share; readonly scopes: Set<ScopeEntry> };
+/** A share in at least one scope. */
+type Membership = { readonly share: PodShare; readonly scopes: ScopeRecord[] };
 
 /** `addressesOf` are those that stand for a pod: of its local endpoint, or of its status. */
-export function createPodSets(index: PodIndex, addressesOf: (key: PodKey, facts: PodFacts) => readonly Ip[]): PodSets {
-  const entries = new Map<string, ScopeEntry>();
-  const owners = new Map<SetKey, ScopeEntry>();
-  const scopes = createScopeIndex<ScopeEntry>();
-  const memberships = new Map<PodKey, Membership>();
-  const touched = new Set<View>();
+export function createPodSets(
+  index: PodIndex,
+  addressesOf: (pod: PodRecord, facts: PodFacts) => readonly Ip[],
+): PodSets {
+  const records = new Map<string, ScopeRecord>();
+  const scopes = createScopeIndex<ScopeRecord>();
+  let touched: PodSetView[] = [];
 
-  const shareOf = (key: PodKey): Share | undefined => {
-    const facts = index.pod(key);
+  const touch = (view: PodSetView): void => {
+    if (view.touched) return;
+    view.touched = true;
+    touched.push(view);
+  };
+
+  const shareOf = (pod: PodRecord): PodShare | undefined => {
+    const { facts } = pod;
     if (facts === undefined || !ownsAddresses(facts)) return undefined;
-    return { ips: addressesOf(key, facts), ports: facts.ports };
+    const ips = addressesOf(pod, facts);
+    return sameIps(ips, facts.ips) ? facts : { ips, ports: facts.ports };
   };
 
-  const apply = (entry: ScopeEntry, share: Share, how: 'add' | 'remove'): void => {
-    for (const view of entry.views.values()) {
-      view.change(share, how);
-      touched.add(view);
+  const membershipOf = (pod: PodRecord): Membership | undefined => {
+    const share = shareOf(pod);
+    if (share === undefined || pod.facts === undefined) return undefined;
+    const found = scopes.find(placePod(pod.namespace, pod.facts));
+    return found.length === 0 ? undefined : { share, scopes: found };
+  };
+
+  const apply = (record: ScopeRecord, share: PodShare, change: typeof addShare): void => {
+    for (const view of record.views) {
+      change(view, share);
+      touch(view);
     }
   };
 
-  const openScope = (scope: PodScope): ScopeEntry => {
+  const openScope = (scope: PodScope): ScopeRecord => {
     const text = scopeKey(scope);
-    const known = entries.get(text);
+    const known = records.get(text);
     if (known !== undefined) return known;
-    const entry: ScopeEntry = { scope, pods: new Set(), views: new Map() };
-    entries.set(text, entry);
-    scopes.add(scope, entry);
-    for (const key of index.find(scope)) {
-      const membership = memberships.get(key);
-      if (membership !== undefined) {
-        membership.scopes.add(entry);
-        entry.pods.add(key);
-        continue;
-      }
-      const share = shareOf(key);
-      if (share === undefined) continue;
-      entry.pods.add(key);
-      memberships.set(key, { share, scopes: new Set([entry]) });
+    const record: ScopeRecord = { scope, text, pods: new Set(), views: [] };
+    records.set(text, record);
+    scopes.add(scope, record);
+    for (const pod of index.find(scope)) {
+      pod.share ??= shareOf(pod);
+      if (pod.share === undefined) continue;
+      if (pod.scopes.length === 0) pod.scopes = [record];
+      else pod.scopes.push(record);
+      record.pods.add(pod);
     }
-    return entry;
+    return record;
   };
 
-  const closeScope = (entry: ScopeEntry): void => {
-    entries.delete(scopeKey(entry.scope));
-    scopes.delete(entry.scope, entry);
-    for (const key of entry.pods) {
-      const membership = memberships.get(key);
-      if (membership?.scopes.delete(entry) && membership.scopes.size === 0) memberships.delete(key);
+  const closeScope = (record: ScopeRecord): void => {
+    records.delete(record.text);
+    scopes.delete(record.scope, record);
+    for (const pod of record.pods) {
+      pod.scopes = pod.scopes.filter((one) => one !== record);
+      if (pod.scopes.length === 0) pod.share = undefined;
     }
   };
 
   return {
     open: (key, ref) => {
-      const entry = openScope(ref.scope);
-      const view = createView(key, ref);
-      entry.views.set(key, view);
-      owners.set(key, entry);
-      touched.add(view);
-      for (const pod of entry.pods) {
-        const share = memberships.get(pod)?.share;
-        if (share !== undefined) view.change(share, 'add');
-      }
+      const scope = openScope(ref.scope);
+      const view: PodSetView = { key, scope, members: membersOf(ref), touched: false, state: 'fresh' };
+      scope.views.push(view);
+      touch(view);
+      for (const { share } of scope.pods) if (share !== undefined) addShare(view, share);
+      return view;
     },
-    close: (key) => {
-      const entry = owners.get(key);
-      const view = entry?.views.get(key);
-      if (entry === undefined || view === undefined) throw new Error(`Cannot close set "${key}": it is not open`);
-      owners.delete(key);
-      entry.views.delete(key);
-      touched.delete(view);
-      if (entry.views.size === 0) closeScope(entry);
-      return view.drain(false);
+    close: (view) => {
+      const { scope } = view;
+      view.state = 'closed';
+      scope.views.splice(scope.views.indexOf(view), 1);
+      if (scope.views.length === 0) closeScope(scope);
+      return drainView(view, false);
     },
-    refresh: (key) => {
-      const before = memberships.get(key);
-      if (before === undefined && entries.size === 0) return UNTOUCHED;
-      const facts = index.pod(key);
-      const share = shareOf(key);
-      const after =
-        facts === undefined || share === undefined ? new Set<ScopeEntry>() : scopes.find(index.place(facts));
-      if (
-        before !== undefined &&
-        share !== undefined &&
-        sameShare(before.share, share) &&
-        sameSet(before.scopes, after)
-      ) {
+    refresh: (pod) => {
+      if (pod.share === undefined && records.size === 0) return UNTOUCHED;
+      const before: Membership | undefined = pod.share && { share: pod.share, scopes: pod.scopes };
+      const after = membershipOf(pod);
+      if (before === undefined ? after === undefined : after !== undefined && sameMembership(before, after)) {
         return UNTOUCHED;
       }
       // Added before removed: a member that stays is counted twice for a moment instead of going and coming back.
-      if (share !== undefined) {
-        for (const entry of after) {
-          apply(entry, share, 'add');
-          entry.pods.add(key);
-        }
+      for (const record of after?.scopes ?? []) {
+        if (after !== undefined) apply(record, after.share, addShare);
+        record.pods.add(pod);
       }
-      for (const entry of before?.scopes ?? []) {
-        if (before !== undefined) apply(entry, before.share, 'remove');
-        if (!after.has(entry)) entry.pods.delete(key);
+      const kept = new Set(after?.scopes);
+      for (const record of before?.scopes ?? []) {
+        if (before !== undefined) apply(record, before.share, removeShare);
+        if (!kept.has(record)) record.pods.delete(pod);
       }
-      if (share === undefined || after.size === 0) memberships.delete(key);
-      else memberships.set(key, { share, scopes: after });
-      const afterwards = share === undefined ? undefined : { share, scopes: after };
-      return { gained: hasMore(afterwards, before), lost: hasMore(before, afterwards) };
+      pod.share = after?.share;
+      pod.scopes = after?.scopes ?? [];
+      return { gained: hasMore(after, before), lost: hasMore(before, after) };
     },
     drain: () => {
       const changes: SetChange[] = [];
       for (const view of touched) {
-        const change = view.drain(true);
-        if (view.fresh || change.added.length > 0 || change.removed.length > 0) changes.push(change);
-        view.fresh = false;
+        view.touched = false;
+        if (view.state === 'closed') continue;
+        const change = drainView(view, true);
+        if (view.state === 'fresh' || change.added.length > 0 || change.removed.length > 0) changes.push(change);
+        view.state = 'open';
       }
-      touched.clear();
+      touched = [];
       return changes;
     },
   };
@@ -159,52 +153,62 @@ export function createPodSets(index: PodIndex, addressesOf: (key: PodKey, facts:
 
 const UNTOUCHED: Effect = { gained: false, lost: false };
 
+function sameMembership(a: Membership, b: Membership): boolean {
+  if (!sameShare(a.share, b.share) || a.scopes.length !== b.scopes.length) return false;
+  const others = new Set(b.scopes);
+  return a.scopes.every((scope) => others.has(scope));
+}
+
 // Whether `a` is a member somewhere that `b` is not.
 function hasMore(a: Membership | undefined, b: Membership | undefined): boolean {
-  if (a === undefined || a.share.ips.length === 0 || a.scopes.size === 0) return false;
-  if (b === undefined || !a.scopes.isSubsetOf(b.scopes) || !a.share.ips.every((ip) => b.share.ips.includes(ip)))
-    return true;
-  return !a.share.ports.every((port) => b.share.ports.some((other) => samePort(port, other)));
+  if (a === undefined || a.share.ips.length === 0) return false;
+  if (b === undefined) return true;
+  const { share } = b;
+  const others = new Set(b.scopes);
+  if (!a.scopes.every((scope) => others.has(scope)) || !a.share.ips.every((ip) => share.ips.includes(ip))) return true;
+  return !a.share.ports.every((port) => share.ports.some((other) => samePort(port, other)));
 }
 
-function createView(key: SetKey, ref: PodSetRef): View {
-  if (ref.kind === 'addresses') {
-    const members = createMemberSet<Ip>((ip) => ip);
-    return {
-      key,
-      fresh: true,
-      change: ({ ips }, how) => ips.forEach(members[how]),
-      drain: (exists) => ({ kind: 'addresses', key, exists, ...drainMembers(members, exists) }),
-    };
-  }
-  const members = createMemberSet<PortMember>(({ ip, protocol, port }) => `${ip} ${protocol} ${port}`);
-  return {
-    key,
-    fresh: true,
-    change: ({ ips, ports }, how) => {
-      for (const { name, protocol, port } of ports) {
-        if (name !== ref.name || (ref.protocol !== undefined && ref.protocol !== protocol)) continue;
-        for (const ip of ips) members[how]({ ip, protocol, port });
-      }
-    },
-    drain: (exists) => ({ kind: 'ports', key, exists, ...drainMembers(members, exists) }),
-  };
+const membersOf = (ref: PodSetRef): PodSetView['members'] =>
+  ref.kind === 'addresses'
+    ? { kind: 'addresses', set: createMemberSet() }
+    : { kind: 'ports', ref, set: createMemberSet() };
+
+function addShare({ members }: PodSetView, share: PodShare): void {
+  if (members.kind === 'addresses') for (const ip of share.ips) addMember(members.set, ip, ip);
+  else for (const member of portMembers(members.ref, share)) addMember(members.set, portId(member), member);
 }
 
-function drainMembers<M>(members: MemberSet<M>, exists: boolean): ReturnType<MemberSet<M>['drain']> {
-  return exists ? members.drain() : { added: [], removed: members.dissolve() };
+function removeShare({ members }: PodSetView, share: PodShare): void {
+  if (members.kind === 'addresses') for (const ip of share.ips) removeMember(members.set, ip);
+  else for (const member of portMembers(members.ref, share)) removeMember(members.set, portId(member));
 }
 
-const sameSet = <T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean => a.size === b.size && a.isSubsetOf(b);
-
-function sameShare(a: Share, b: Share): boolean {
-  return (
-    a.ips.length === b.ips.length &&
-    a.ips.every((ip, i) => ip === b.ips[i]) &&
-    a.ports.length === b.ports.length &&
-    a.ports.every((port, i) => samePort(port, b.ports[i]))
+const portMembers = (
+  ref: Pick<Extract<SetRef, { kind: 'ports' }>, 'name' | 'protocol'>,
+  { ips, ports }: PodShare,
+): readonly PortMember[] =>
+  ports.flatMap(({ name, protocol, port }) =>
+    name !== ref.name || (ref.protocol !== undefined && ref.protocol !== protocol)
+      ? []
+      : ips.map((ip) => ({ ip, protocol, port })),
   );
+
+const portId = ({ ip, protocol, port }: PortMember): string => `${ip} ${protocol} ${port}`;
+
+function drainView({ key, members }: PodSetView, exists: boolean): SetChange {
+  return members.kind === 'addresses'
+    ? { kind: 'addresses', key, exists, ...membersChange(members.set, exists) }
+    : { kind: 'ports', key, exists, ...membersChange(members.set, exists) };
 }
+
+const membersChange = <M>(set: MemberSet<M>, exists: boolean): MembersChange<M> =>
+  exists ? drainMembers(set) : { added: [], removed: dissolveMembers(set) };
+
+type MembersChange<M> = { readonly added: readonly M[]; readonly removed: readonly M[] };
+
+const sameShare = (a: PodShare, b: PodShare): boolean =>
+  sameIps(a.ips, b.ips) && a.ports.length === b.ports.length && a.ports.every((port, i) => samePort(port, b.ports[i]));
 
 const samePort = (a: NamedPort, b: NamedPort | undefined): boolean =>
   a.name === b?.name && a.protocol === b.protocol && a.port === b.port;

@@ -10,87 +10,81 @@ import type { Ip } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 import type { Direction, Policy, PolicyKey } from '../ir.ts';
 import { podInScope } from '../pod-scope.ts';
-import { type Labels, selectorMatches } from '../selector.ts';
-import { type NodeFacts, type PodFacts, type PodKey, podKey } from '../world.ts';
+import { selectorMatches } from '../selector.ts';
+import { type NodeFacts, type PodFacts, podKey } from '../world.ts';
 import { createActiveChains } from './active-chains.ts';
-import { createActiveProfiles } from './active-profiles.ts';
-import { createMultiMap } from './multi-map.ts';
+import { createActiveProfiles, profilesNarrow } from './active-profiles.ts';
 import { createNodeSets } from './node-sets.ts';
-import { createPodIndex } from './pod-index.ts';
+import { createPodIndex, placePod } from './pod-index.ts';
 import { createPodSets } from './pod-sets.ts';
-import { chainKeyOf, closedProfile, createProfileFinder, type ProfileFinder } from './profiles.ts';
-import { sameEndpoint, sameLabels, sameNode, samePod } from './same.ts';
+import { createProfileFinder, ensureClosed, type ProfileFinder } from './profile-finder.ts';
+import type { EndpointRecord, PodRecord, PolicyRecord, ProfilePair } from './records.ts';
+import { sameEndpoint, sameIps, sameLabels, sameNode, samePod } from './same.ts';
 import { createScopeIndex } from './scope-index.ts';
-import type { ChainKey, Endpoint, EndpointPolicy, PolicyModel } from './types.ts';
+import type { Endpoint, EndpointPolicy, PolicyModel } from './types.ts';
 
 /** An empty model: no namespace, no pod, no policy, no endpoint. */
 export function createPolicyModel(): PolicyModel {
   const index = createPodIndex();
-  const namespaces = new Map<string, Labels>();
-  const policies = new Map<PolicyKey, Policy>();
-  // Kept, because a string that was looked up before is found faster than an equal one.
-  const chainKeys = new Map<PolicyKey, Readonly<Record<Direction, ChainKey>>>();
-  const subjects = createScopeIndex<PolicyKey>();
+  const policies = new Map<PolicyKey, PolicyRecord>();
+  const subjects = createScopeIndex<PolicyRecord>();
   // Whom these select in a namespace whose labels are not known, nobody can tell.
-  const bySelectedNamespace = new Set<PolicyKey>();
+  const bySelectedNamespace = new Set<PolicyRecord>();
   const nodes = new Map<string, NodeFacts>();
-  const endpoints = new Map<IfName, Endpoint>();
-  const endpointsOfPod = createMultiMap<PodKey, IfName>();
-  const endpointsOfNamespace = createMultiMap<string, IfName>();
-  const reported = new Map<IfName, EndpointPolicy>();
+  const endpoints = new Map<IfName, EndpointRecord>();
 
-  const dirtyPods = new Map<PodKey, 'changed' | 'gone'>();
-  const dirtyEndpoints = new Set<IfName>();
-  const dirtyPolicies = new Set<PolicyKey>();
+  let dirtyPods: PodRecord[] = [];
+  let dirtyEndpoints: EndpointRecord[] = [];
+  let dirtyPolicies: PolicyRecord[] = [];
   let nodesRevoke = false;
+  let policyRecords = 0;
 
-  const podSets = createPodSets(index, (key, facts) => addressesOf(key, facts, endpointsOfPod.get(key), endpoints));
+  const podSets = createPodSets(index, addressesOf);
   const nodeSets = createNodeSets();
-  const chains = createActiveChains(policies, { podSets, nodeSets });
+  const chains = createActiveChains({ podSets, nodeSets });
   const profiles = createActiveProfiles(chains);
 
-  const touchPod = (key: PodKey, how: 'changed' | 'gone'): void => {
-    if (dirtyPods.get(key) !== 'changed') dirtyPods.set(key, how);
-    for (const ifName of endpointsOfPod.get(key)) dirtyEndpoints.add(ifName);
+  const touchEndpoint = (record: EndpointRecord): void => {
+    if (record.dirty) return;
+    record.dirty = true;
+    dirtyEndpoints.push(record);
+  };
+
+  const touchPod = (pod: PodRecord, how: 'changed' | 'gone'): void => {
+    if (pod.dirty === undefined) dirtyPods.push(pod);
+    if (pod.dirty !== 'changed') pod.dirty = how;
+    for (const endpoint of pod.endpoints) touchEndpoint(endpoint);
   };
 
   const touchSubjects = (policy: Policy): void => {
     const { namespaces: scope } = policy.subject;
-    for (const ifName of scope.kind === 'name' ? endpointsOfNamespace.get(scope.name) : endpoints.keys()) {
-      const facts = podOf(endpoints.get(ifName));
+    const affected = scope.kind === 'name' ? index.namespace(scope.name)?.endpoints : endpoints.values();
+    if (affected === undefined) return;
+    for (const record of affected) {
+      const facts = factsOf(record);
       if (facts === undefined) continue;
-      const labels = index.namespace(facts.namespace);
-      if (labels === undefined || podInScope(policy.subject, facts, labels)) dirtyEndpoints.add(ifName);
+      const { labels } = record.pod.namespace;
+      if (labels === undefined || podInScope(policy.subject, facts, labels)) touchEndpoint(record);
     }
   };
 
-  // The pod of an endpoint, or undefined while it is not known which it is.
-  const podOf = (endpoint: Endpoint | undefined): PodFacts | undefined => {
-    if (endpoint === undefined) return undefined;
-    const facts = index.pod(podKey(endpoint.namespace, endpoint.pod));
-    return facts !== undefined && !facts.hostNetwork && isSamePod(endpoint, facts) ? facts : undefined;
-  };
-
-  const policyOf = (endpoint: Endpoint, findProfiles: ProfileFinder): EndpointPolicy => {
-    const facts = podOf(endpoint);
+  const profilesOf = (record: EndpointRecord, findProfiles: ProfileFinder): ProfilePair => {
+    const facts = factsOf(record);
     if (facts === undefined) {
-      const [egress, ingress] = [closedProfile('egress'), closedProfile('ingress')];
-      profiles.mention(egress, ingress);
-      return { egress: egress.key, ingress: ingress.key, ips: endpoint.ips };
+      return { egress: ensureClosed(profiles.ensure, 'egress'), ingress: ensureClosed(profiles.ensure, 'ingress') };
     }
-    const selected = [...subjects.find(index.place(facts))].flatMap((key) => policies.get(key) ?? []);
-    const found = findProfiles(selected);
-    const egress = isSubjectUnknown(facts, 'egress') ? closedProfile('egress') : found.egress;
-    const ingress = isSubjectUnknown(facts, 'ingress') ? closedProfile('ingress') : found.ingress;
-    profiles.mention(egress, ingress);
-    return { egress: egress.key, ingress: ingress.key, ips: endpoint.ips };
+    const { namespace } = record.pod;
+    const found = findProfiles(subjects.find(placePod(namespace, facts)));
+    if (namespace.labels !== undefined) return found;
+    return {
+      egress: mayBeSelected(facts, 'egress') ? ensureClosed(profiles.ensure, 'egress') : found.egress,
+      ingress: mayBeSelected(facts, 'ingress') ? ensureClosed(profiles.ensure, 'ingress') : found.ingress,
+    };
   };
 
-  // Whether a policy selects the pod, for all that is known of its namespace.
-  const isSubjectUnknown = (facts: PodFacts, direction: Direction): boolean => {
-    if (index.namespace(facts.namespace) !== undefined) return false;
-    for (const key of bySelectedNamespace) {
-      const policy = policies.get(key);
+  // Whether a policy would select the pod of a namespace that is not known, if its labels were the right ones.
+  const mayBeSelected = (facts: PodFacts, direction: Direction): boolean => {
+    for (const { policy } of bySelectedNamespace) {
       if (policy?.[direction] !== undefined && selectorMatches(policy.subject.pods, facts.labels)) return true;
     }
     return false;
@@ -98,11 +92,13 @@ export function createPolicyModel(): PolicyModel {
 
   const drainPods = (): boolean => {
     let revokes = false;
-    for (const [key, how] of dirtyPods) {
-      const { gained, lost } = podSets.refresh(key);
-      if ((lost && how === 'changed') || ((gained || lost) && chains.hasNonAllow())) revokes = true;
+    for (const pod of dirtyPods) {
+      const { gained, lost } = podSets.refresh(pod);
+      if ((lost && pod.dirty === 'changed') || ((gained || lost) && chains.hasNonAllow())) revokes = true;
+      pod.dirty = undefined;
+      index.tidy(pod);
     }
-    dirtyPods.clear();
+    dirtyPods = [];
     return revokes;
   };
 
@@ -111,40 +107,96 @@ export function createPolicyModel(): PolicyModel {
     readonly revokes: boolean;
   } => {
     const changes: Change<IfName, EndpointPolicy>[] = [];
-    const findProfiles = createProfileFinder(
-      (key, direction) => chainKeys.get(key)?.[direction] ?? chainKeyOf(key, direction),
-    );
+    const findProfiles = createProfileFinder(profiles.ensure);
     let revokes = false;
-    for (const key of dirtyEndpoints) {
-      const endpoint = endpoints.get(key);
-      const before = reported.get(key);
-      const value = endpoint === undefined ? undefined : policyOf(endpoint, findProfiles);
-      if (value === undefined ? before === undefined : before !== undefined && sameEndpointPolicy(before, value))
+    for (const record of dirtyEndpoints) {
+      record.dirty = false;
+      const { ifName: key, endpoint, reported: before } = record;
+      if (endpoint === undefined) {
+        endpoints.delete(key);
+        record.reported = undefined;
+        profiles.replace(before?.profiles, undefined);
+        if (before !== undefined) changes.push({ key, value: undefined });
         continue;
-      if (before !== undefined && value !== undefined) revokes ||= profiles.canRevoke(before, value);
-      profiles.replace(before, value);
-      if (value === undefined) reported.delete(key);
-      else reported.set(key, value);
+      }
+      const after = profilesOf(record, findProfiles);
+      if (before !== undefined) {
+        const { egress, ingress } = before.profiles;
+        if (egress === after.egress && ingress === after.ingress && sameIps(before.value.ips, endpoint.ips)) continue;
+        revokes ||= profilesNarrow(before.profiles, after);
+      }
+      profiles.replace(before?.profiles, after);
+      const value = { egress: after.egress.key, ingress: after.ingress.key, ips: endpoint.ips };
+      record.reported = { value, profiles: after };
       changes.push({ key, value });
     }
-    dirtyEndpoints.clear();
+    dirtyEndpoints = [];
     return { changes, revokes };
+  };
+
+  const settlePolicies = (): void => {
+    for (const record of dirtyPolicies) {
+      record.dirty = false;
+      const { key, policy, ingress, egress } = record;
+      if (policy === undefined && (ingress?.count ?? 0) === 0 && (egress?.count ?? 0) === 0) policies.delete(key);
+    }
+    dirtyPolicies = [];
+  };
+
+  const addPolicy = (key: PolicyKey): PolicyRecord => {
+    policyRecords++;
+    const made: PolicyRecord = {
+      key,
+      id: policyRecords,
+      policy: undefined,
+      ingress: undefined,
+      egress: undefined,
+      dirty: false,
+    };
+    policies.set(key, made);
+    return made;
+  };
+
+  const addEndpoint = (ifName: IfName, pod: PodRecord): EndpointRecord => {
+    const made = { ifName, endpoint: undefined, pod, reported: undefined, dirty: false };
+    endpoints.set(ifName, made);
+    return made;
+  };
+
+  // The pod that it belonged to reads its addresses from its status again.
+  const detach = (record: EndpointRecord, how: 'changed' | 'gone'): void => {
+    const { pod } = record;
+    pod.endpoints = pod.endpoints.filter((one) => one !== record);
+    pod.namespace.endpoints?.delete(record);
+    touchPod(pod, how);
+    touchEndpoint(record);
+  };
+
+  const attach = (record: EndpointRecord): void => {
+    const { pod } = record;
+    pod.endpoints = [...pod.endpoints, record];
+    pod.namespace.endpoints ??= new Set();
+    pod.namespace.endpoints.add(record);
+    touchPod(pod, 'changed');
   };
 
   return {
     setNamespace: (name, labels) => {
-      const before = namespaces.get(name);
-      if (before === labels || (before !== undefined && labels !== undefined && sameLabels(before, labels))) return;
-      if (labels === undefined) namespaces.delete(name);
-      else namespaces.set(name, labels);
+      const before = index.namespace(name);
+      const written = before?.written;
+      if (written === labels || (written !== undefined && labels !== undefined && sameLabels(written, labels))) return;
+      const pods = before?.pods ?? [];
       index.setNamespace(name, labels);
-      for (const key of index.podsOf(name)) touchPod(key, 'changed');
+      for (const pod of pods) touchPod(pod, 'changed');
     },
     setPod: (key, facts) => {
-      const before = index.pod(key);
+      const known = index.pod(key);
+      const before = known?.facts;
       if (before === facts || (before !== undefined && facts !== undefined && samePod(before, facts))) return;
-      index.setPod(key, facts);
-      touchPod(key, facts === undefined ? 'gone' : 'changed');
+      const pod = known ?? (facts && index.addPod(key, facts.namespace));
+      if (pod === undefined) return;
+      index.setFacts(pod, facts);
+      touchPod(pod, facts === undefined ? 'gone' : 'changed');
     },
     setNode: (name, facts) => {
       const before = nodes.get(name);
@@ -155,42 +207,41 @@ export function createPolicyModel(): PolicyModel {
       if (lost || (gained && chains.hasNonAllow())) nodesRevoke = true;
     },
     setPolicy: (key, policy) => {
-      const before = policies.get(key);
+      const known = policies.get(key);
+      if (policy === undefined && known?.policy === undefined) return;
+      const record = known ?? addPolicy(key);
+      const before = record.policy;
       if (before !== undefined) {
-        subjects.delete(before.subject, key);
-        bySelectedNamespace.delete(key);
+        subjects.delete(before.subject, record);
+        bySelectedNamespace.delete(record);
         touchSubjects(before);
       }
-      if (policy === undefined) {
-        policies.delete(key);
-        chainKeys.delete(key);
-      } else {
-        policies.set(key, policy);
-        if (before === undefined)
-          chainKeys.set(key, { ingress: chainKeyOf(key, 'ingress'), egress: chainKeyOf(key, 'egress') });
-        subjects.add(policy.subject, key);
-        if (selectsByNamespaceLabels(policy)) bySelectedNamespace.add(key);
+      record.policy = policy;
+      if (policy !== undefined) {
+        subjects.add(policy.subject, record);
+        if (selectsByNamespaceLabels(policy)) bySelectedNamespace.add(record);
         touchSubjects(policy);
       }
-      dirtyPolicies.add(key);
+      if (record.dirty) return;
+      record.dirty = true;
+      dirtyPolicies.push(record);
     },
     setEndpoint: (ifName, endpoint) => {
-      const before = endpoints.get(ifName);
+      const known = endpoints.get(ifName);
+      const before = known?.endpoint;
       if (before === endpoint || (before !== undefined && endpoint !== undefined && sameEndpoint(before, endpoint)))
         return;
-      for (const [one, present] of [
-        [before, false],
-        [endpoint, true],
-      ] as const) {
-        if (one === undefined) continue;
-        const how = present ? 'add' : 'delete';
-        endpointsOfPod[how](podKey(one.namespace, one.pod), ifName);
-        endpointsOfNamespace[how](one.namespace, ifName);
-        touchPod(podKey(one.namespace, one.pod), endpoint === undefined ? 'gone' : 'changed');
+      if (known !== undefined && before !== undefined) detach(known, endpoint === undefined ? 'gone' : 'changed');
+      if (endpoint === undefined) {
+        if (known !== undefined) known.endpoint = undefined;
+        return;
       }
-      if (endpoint === undefined) endpoints.delete(ifName);
-      else endpoints.set(ifName, endpoint);
-      dirtyEndpoints.add(ifName);
+      const key = podKey(endpoint.namespace, endpoint.pod);
+      const pod = index.pod(key) ?? index.addPod(key, endpoint.namespace);
+      const record = known ?? addEndpoint(ifName, pod);
+      record.endpoint = endpoint;
+      record.pod = pod;
+      attach(record);
     },
     drain: () => {
       const podsRevoke = drainPods() || nodesRevoke;
@@ -198,7 +249,7 @@ export function createPolicyModel(): PolicyModel {
       const { changes, revokes } = drainEndpoints();
       const profileChanges = profiles.drain();
       const chainOutcome = chains.drain(dirtyPolicies);
-      dirtyPolicies.clear();
+      settlePolicies();
       return {
         sets: [...chainOutcome.sets, ...podSets.drain(), ...nodeSets.drain()],
         chains: chainOutcome.chains,
@@ -217,19 +268,20 @@ const selectsByNamespaceLabels = ({ subject: { namespaces } }: Policy): boolean 
 const isSamePod = (endpoint: Endpoint, facts: PodFacts): boolean =>
   endpoint.uid === undefined || facts.uid === undefined || endpoint.uid === facts.uid;
 
-// The node knows better than the status, which follows later and may still hold the address of an earlier sandbox.
-function addressesOf(
-  _key: PodKey,
-  facts: PodFacts,
-  ifNames: ReadonlySet<IfName>,
-  endpoints: ReadonlyMap<IfName, Endpoint>,
-): readonly Ip[] {
-  const local = [...ifNames].flatMap((ifName) => {
-    const endpoint = endpoints.get(ifName);
-    return endpoint !== undefined && isSamePod(endpoint, facts) ? endpoint.ips : [];
-  });
-  return local.length > 0 ? [...new Set(local)].sort() : facts.ips;
+// The facts of the pod of an endpoint, or undefined while it is not known which pod that is.
+function factsOf({ endpoint, pod: { facts } }: EndpointRecord): PodFacts | undefined {
+  return endpoint !== undefined && facts !== undefined && !facts.hostNetwork && isSamePod(endpoint, facts)
+    ? facts
+    : undefined;
 }
 
-const sameEndpointPolicy = (a: EndpointPolicy, b: EndpointPolicy): boolean =>
-  a.egress === b.egress && a.ingress === b.ingress && a.ips.join() === b.ips.join();
+// The node knows better than the status, which follows later and may still hold the address of an earlier sandbox.
+function addressesOf({ endpoints }: PodRecord, facts: PodFacts): readonly Ip[] {
+  const local: (readonly Ip[])[] = [];
+  for (const { endpoint } of endpoints) {
+    if (endpoint !== undefined && endpoint.ips.length > 0 && isSamePod(endpoint, facts)) local.push(endpoint.ips);
+  }
+  const [only] = local;
+  if (only === undefined) return facts.ips;
+  return local.length === 1 && only.length === 1 ? only : [...new Set(local.flat())].sort();
+}

@@ -1,4 +1,5 @@
 // Equality of inputs: an update that changes nothing for policy (a status heartbeat, a replayed watch) ends here.
+import type { Ip } from '../../lib/ip.ts';
 import type { Labels } from '../selector.ts';
 import type { NodeFacts, PodFacts } from '../world.ts';
 import type { Endpoint } from './types.ts';
@@ -28,6 +29,8 @@ export const sameNode = (a: NodeFacts, b: NodeFacts): boolean =>
 export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.namespace === b.namespace && a.pod === b.pod && a.uid === b.uid && sameList(a.ips, b.ips);
 }
+
+export const sameIps = (a: readonly Ip[], b: readonly Ip[]): boolean => a === b || sameList(a, b);
 
 const sameList = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((item, i) => item === b[i]);

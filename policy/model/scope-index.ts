@@ -2,14 +2,24 @@
 // answer, not of the number of scopes.
 import { type PodScope, podInScope } from '../pod-scope.ts';
 import type { Labels } from '../selector.ts';
-import { type AnchorMap, createAnchorMap, scopeAnchors, selectorAnchors } from './anchor.ts';
+import {
+  type AnchorMap,
+  carriedBy,
+  createAnchorMap,
+  getAnchored,
+  isEmptyAnchorMap,
+  scopeAnchors,
+  selectorAnchors,
+  setAnchored,
+} from './anchor.ts';
 
 export type ScopeIndex<T> = {
+  /** The item must not be there. */
   readonly add: (scope: PodScope, item: T) => void;
   /** Scope and item must be those that were added. */
   readonly delete: (scope: PodScope, item: T) => void;
-  /** The items whose scope holds the pod, as a new set. */
-  readonly find: (pod: PlacedPod) => Set<T>;
+  /** The items whose scope holds the pod, each once, as a new array. */
+  readonly find: (pod: PlacedPod) => T[];
 };
 
 /** A pod's labels with those of its namespace; `namespaceLabels` undefined: not known. */
@@ -19,44 +29,46 @@ export type PlacedPod = {
   readonly labels: Labels;
 };
 
-type Bucket<T> = Map<T, PodScope>;
-type Inner<T> = { readonly pods: AnchorMap<Bucket<T>>; buckets: number };
+type Bucket<T> = { readonly item: T; readonly scope: PodScope }[];
 
 export function createScopeIndex<T>(): ScopeIndex<T> {
   // Namespace anchor, then pod anchor, then the items with their scopes.
-  const index = createAnchorMap<Inner<T>>();
+  const index = createAnchorMap<AnchorMap<Bucket<T>>>();
   return {
     add: (scope, item) => {
       for (const outer of scopeAnchors(scope.namespaces)) {
-        const inner = index.ensure(outer, () => ({ pods: createAnchorMap(), buckets: 0 }));
+        let inner = getAnchored(index, outer);
+        if (inner === undefined) {
+          inner = createAnchorMap();
+          setAnchored(index, outer, inner);
+        }
         for (const anchor of selectorAnchors(scope.pods)) {
-          const bucket = inner.pods.ensure(anchor, () => {
-            inner.buckets++;
-            return new Map();
-          });
-          bucket.set(item, scope);
+          const bucket = getAnchored(inner, anchor);
+          if (bucket === undefined) setAnchored(inner, anchor, [{ item, scope }]);
+          else bucket.push({ item, scope });
         }
       }
     },
     delete: (scope, item) => {
       for (const outer of scopeAnchors(scope.namespaces)) {
-        const inner = index.get(outer);
+        const inner = getAnchored(index, outer);
         if (inner === undefined) continue;
         for (const anchor of selectorAnchors(scope.pods)) {
-          const bucket = inner.pods.get(anchor);
-          if (!bucket?.delete(item) || bucket.size > 0) continue;
-          inner.pods.delete(anchor);
-          inner.buckets--;
+          const bucket = getAnchored(inner, anchor);
+          if (bucket === undefined) continue;
+          const at = bucket.findIndex((one) => one.item === item);
+          if (at >= 0) bucket.splice(at, 1);
+          if (bucket.length === 0) setAnchored(inner, anchor, undefined);
         }
-        if (inner.buckets === 0) index.delete(outer);
+        if (isEmptyAnchorMap(inner)) setAnchored(index, outer, undefined);
       }
     },
     find: (pod) => {
-      const found = new Set<T>();
-      for (const { pods } of index.carried(pod.namespaceLabels ?? {}, pod.namespace)) {
-        for (const bucket of pods.carried(pod.labels)) {
-          for (const [item, scope] of bucket) {
-            if (podInScope(scope, pod, pod.namespaceLabels)) found.add(item);
+      const found: T[] = [];
+      for (const inner of carriedBy(index, pod.namespaceLabels ?? NO_LABELS, pod.namespace)) {
+        for (const bucket of carriedBy(inner, pod.labels)) {
+          for (const { item, scope } of bucket) {
+            if (podInScope(scope, pod, pod.namespaceLabels)) found.push(item);
           }
         }
       }
@@ -64,3 +76,5 @@ export function createScopeIndex<T>(): ScopeIndex<T> {
     },
   };
 }
+
+const NO_LABELS: Labels = {};

@@ -29,7 +29,7 @@ export function naiveOutputs(inputs: Inputs): Outputs {
         if (policy[direction] === undefined || (known && mayBeSelected(inputs, pod, direction))) continue;
         const { chain, sets } = lowerPolicy(policy, direction);
         outputs.chains.set(chainKeyOf(policy.key, direction), chain);
-        for (const [key, ref] of sets) outputs.sets.set(key, members(inputs, ref));
+        for (const { key, ref } of sets) outputs.sets.set(key, members(inputs, ref));
       }
     }
   }

@@ -29,21 +29,24 @@ process.stdout.write(`${JSON.stringify(compute(Number(count), which === 'node', 
 
 function compute(namespaces: number, oneNode: boolean, withTable: boolean): ComputeReport {
   const world = Array.from({ length: namespaces }, (_, index) => smallNamespace(index));
+  // Part of the input: an agent gets the name of an interface from CNI with the pod, or from its journal.
+  const ifNames = world.map(({ pods }) => pods.map(({ metadata }) => hostIfName(metadata.namespace, metadata.name)));
   const inputBytes = process.memoryUsage.rss();
   const began = performance.now();
   const cpuBegan = process.cpuUsage();
   const model = createPolicyModel();
-  for (const { name, pods, policies } of world) {
+  for (const [at, { name, pods, policies }] of world.entries()) {
     model.setNamespace(name, { app: name });
     for (const policy of policies) {
       const converted = convertNetworkPolicy(policy);
       model.setPolicy(converted.key, converted);
     }
-    for (const pod of pods) {
+    for (const [place, pod] of pods.entries()) {
       const facts = convertPod(pod);
       model.setPod(podKey(facts.namespace, facts.name), facts);
-      if (oneNode && facts.node !== 'node-1') continue;
-      model.setEndpoint(hostIfName(facts.namespace, facts.name), {
+      const ifName = ifNames[at]?.[place];
+      if (ifName === undefined || (oneNode && facts.node !== 'node-1')) continue;
+      model.setEndpoint(ifName, {
         namespace: facts.namespace,
         pod: facts.name,
         ips: facts.ips,
