@@ -78,17 +78,60 @@ test('compile prints a table for nft, and with --node that of one node', () => {
 });
 
 test('a refused object takes nothing else with it, and is told', () => {
+  const bad = `---\napiVersion: v1\nkind: Pod\nmetadata: {name: bad, namespace: shop}\nspec: {hostNetwork: maybe}\n`;
   const clean = policy('compile -f -');
-  const refused = policy('compile -f -', `${BAD}${SHOP.replace('\n', '---\n')}`);
+  const refused = policy('compile -f -', `${bad}${SHOP.replace('\n', '---\n')}`);
   assert.equal(refused.stdout, clean.stdout);
   assert.equal(refused.status, 1);
-  assert.match(
-    refused.stderr,
-    /^margay: Cannot accept NetworkPolicy "shop\/bad": spec\.ingress\[0\]\.ports\[0\]\.port: /,
-  );
-  assert.equal(policy('compile -f - --ignore-errors', `${SHOP}${BAD}`).status, 0);
-  const { problems } = json(policy('compile -f - --json', `${SHOP}${BAD}`).stdout);
+  assert.match(refused.stderr, /^margay: Cannot accept Pod "shop\/bad": spec\.hostNetwork: /);
+  assert.equal(policy('compile -f - --ignore-errors', `${SHOP}${bad}`).status, 0);
+  const { problems } = json(policy('compile -f - --json', `${SHOP}${bad}`).stdout);
   assert.equal((problems as string[]).length, 1);
+});
+
+test('a policy that cannot be read is closed as in an agent, and told; --strict makes it an error', () => {
+  const good = policy('matrix -f - --port 8080/tcp --json');
+  const closed = policy('matrix -f - --port 8080/tcp --json', `${SHOP}${BAD}`);
+  assert.deepEqual([json(good.stdout)['tables'], good.status], [{ '8080/tcp': ['#.', '.#'] }, 0]);
+  assert.deepEqual([json(closed.stdout)['tables'], closed.status], [{ '8080/tcp': ['#.', 'X#'] }, 0]);
+  assert.match(
+    closed.stderr,
+    /^margay: warning: Cannot accept NetworkPolicy "shop\/bad": spec\.ingress\[0\]\.ports\[0\]\.port: 99999 .*; what cannot be read is closed\n$/,
+  );
+  assert.equal(policy('compile -f - --strict').status, 0);
+  const strict = policy('compile -f - --strict --json', `${SHOP}${BAD}`);
+  assert.equal(strict.status, 1);
+  assert.equal((json(strict.stdout)['problems'] as string[]).length, 1);
+});
+
+test('verdict says what of the deciding policy cannot be read', () => {
+  const newer = `---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: newer}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Reject, from: [{namespaces: {}}]}]}
+`;
+  const { stdout, status } = policy('verdict -f - --from shop/db --to shop/web --port 8080', `${SHOP}${newer}`);
+  const why = 'action: "Reject", expected Accept, Deny or Pass';
+  assert.match(stdout, /\ningress: deny, ClusterNetworkPolicy newer ingress rule 0\n/);
+  assert.ok(stdout.includes(`\n  Cannot use ingress rule 0 of "ClusterNetworkPolicy/newer": ${why}\n`), stdout);
+  assert.equal(status, 0);
+});
+
+test('typing errors in policies and policies of older kinds are told', () => {
+  const old = `---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: old}
+spec: {priority: 1}
+`;
+  const odd = SHOP.replace('ingress: [', 'ingres: [');
+  const { stderr, status } = policy('compile -f - --strict', `${odd}${old}`);
+  assert.deepEqual(stderr.trimEnd().split('\n'), [
+    'margay: warning: Kind "AdminNetworkPolicy" is none that policy is read from, and is ignored (1 ×), expected ClusterNetworkPolicy of tier Admin, which replaces it since v1alpha2',
+    'margay: warning: NetworkPolicy "shop/web" has an unknown field "spec.ingres", which has no effect',
+  ]);
+  assert.equal(status, 1);
 });
 
 test('a peer of a newer API matches nothing, and the policy isolates all the same', () => {
@@ -100,7 +143,7 @@ spec: { podSelector: {}, ingress: [{ from: [{ galaxies: {} }] }] }
 `;
   const { stdout, stderr, status } = policy('matrix -f - --port 80/tcp --json', `${SHOP}${newer}`);
   assert.deepEqual(json(stdout)['tables'], { '80/tcp': ['#X', 'X#'] });
-  assert.match(stderr, /^margay: warning: Cannot use ingress rule 0 of "NetworkPolicy\/shop\/newer": the peer has no/);
+  assert.match(stderr, /^margay: warning: Cannot use ingress rule 0 of "NetworkPolicy\/shop\/newer": the peer has no/m);
   assert.equal(status, 0);
 });
 
@@ -148,7 +191,6 @@ test('verdict knows ICMP, families, addresses of pods, nodes and tunnels', () =>
   const rows = [
     ['--from shop/db --to shop/web --protocol icmp', 'deny', 'not-isolated', 'isolated'],
     ['--from shop/web --to shop/db --protocol icmp --family 6', 'allow', 'not-isolated', 'not-isolated'],
-    ['--from 10.244.2.2 --to fd00:10:244:1::2 --port 80', 'deny', 'no-address', 'no-address'],
     ['--from fd00:10:244:2::2 --to shop/web --port 8080', 'allow', 'not-isolated', 'rule'],
     ['--from shop/db --to 203.0.113.1 --port 443', 'allow', 'not-isolated', 'not-a-pod'],
     ['--from shop/db --to 203.0.113.1 --port 4789/udp', 'deny', 'tunnel', 'not-a-pod'],
@@ -184,6 +226,14 @@ test('each bad argument has its sentence', () => {
     ['verdict -f - --from shop/nobody --to shop/web --port 80', 'Cannot judge pod "shop/nobody": there is no such pod'],
     ['verdict -f - --from 10.0.0.256 --to shop/web --port 80', 'Cannot judge a connection: "from" is "10.0.0.256"'],
     ['verdict -f - --from a/b/c --to shop/web --port 80', 'Cannot judge a connection: "from" is "a/b/c"'],
+    [
+      'verdict -f - --from 10.244.2.2 --to fd00:10:244:1::2 --port 80',
+      'Cannot judge a connection: "10.244.2.2" has IPv4, "fd00:10:244:1::2" has IPv6, expected addresses of a common family',
+    ],
+    [
+      'verdict -f - --from 10.244.2.2 --to shop/web --port 80 --family 6',
+      'Cannot judge a connection: "10.244.2.2" has IPv4, "shop/web" has IPv4 and IPv6, expected IPv6 addresses on both sides',
+    ],
     ['verdict -f - --from shop/db --to shop/web', 'Cannot judge a connection: "port" is missing'],
     ['verdict -f - --from shop/db --to shop/web --port 0', 'Cannot parse port "0": 0 is out of range'],
     ['verdict -f - --from shop/db --to shop/web --port 80 --protocol gre', 'Cannot use protocol "gre": not known'],

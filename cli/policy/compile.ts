@@ -35,7 +35,7 @@ function run(options: Options): void {
     ruleset,
     interfaces: Object.fromEntries(compiled.endpoints.map((each) => [`${each.namespace}/${each.pod}`, each.interface])),
     endpoints: compiled.endpoints,
-    problems: [...objects.failures, ...objects.warnings],
+    problems: [...objects.failures, ...objects.doubts, ...objects.warnings],
   };
   console.log(JSON.stringify(document, undefined, 2));
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { closedPolicy } from '../../datastore/resources/closed-policy.ts';
 import type { Resource } from '../../datastore/resources/index.ts';
 import { parseManifest } from '../../datastore/resources/manifest.ts';
 import { compileWorld } from '../../felix/explain/compile-world.ts';
@@ -121,6 +122,35 @@ test('any selector is taken or refused', () => {
   fc.assert(
     fc.property(anything, (selector) => {
       compile(read(policyWith(JSON.stringify(selector))).resources);
+    }),
+    { numRuns: runs },
+  );
+});
+
+const { value: anySpec } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'medium' },
+    fc.constantFrom('Ingress', 'Admin', 'Deny', 'Accept', '10.0.0.0/8', 'TCP', '', null, 0, 80, -1.5, true),
+    fc.dictionary(
+      fc.constantFrom(
+        ...['podSelector', 'policyTypes', 'ingress', 'egress', 'from', 'to', 'ports', 'port', 'ipBlock', 'cidr'],
+        ...['tier', 'priority', 'subject', 'namespaces', 'pods', 'action', 'protocols', 'tcp', 'networks', '__proto__'],
+      ),
+      tie('value'),
+    ),
+    fc.array(tie('value'), { maxLength: 3 }),
+  ),
+}));
+
+test('of anything that is stored as a policy something is in force', () => {
+  const keys = ['NetworkPolicy/shop/web', 'ClusterNetworkPolicy/web'] as const;
+  fc.assert(
+    fc.property(anySpec, fc.constantFrom(...keys), (spec, key) => {
+      const [kind] = key.split('/');
+      const apiVersion = kind === 'NetworkPolicy' ? 'networking.k8s.io/v1' : 'policy.networking.k8s.io/v1alpha2';
+      const closed = closedPolicy(key, { apiVersion, kind, spec });
+      assert.ok(closed !== undefined);
+      compile([...read(GOOD).resources, closed]);
     }),
     { numRuns: runs },
   );
