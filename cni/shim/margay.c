@@ -34,6 +34,17 @@ static char cni_version[32] = "1.1.0";
 static char socket_path[sizeof((struct sockaddr_un *)0)->sun_path] = "/run/margay/cni.sock";
 static char spool_folder[256] = "/var/lib/margay/cni-spool";
 
+/* Where tests kill this program: in an executable of their own, built with -DFAULT_POINTS. */
+#ifdef FAULT_POINTS
+#include <signal.h>
+static void fault_point(const char *name) {
+  const char *wanted = getenv("MARGAY_FAULT");
+  if (wanted && strcmp(wanted, name) == 0) raise(SIGKILL);
+}
+#else
+#define fault_point(name) ((void)0)
+#endif
+
 static long now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -139,6 +150,7 @@ static int connect_agent(void) {
   if (fd < 0) return -1;
   strcpy(address.sun_path, socket_path);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  fault_point("before connect");
   if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
   close(fd);
   return -1;
@@ -148,6 +160,7 @@ static int connect_agent(void) {
 static int relay(int fd, long deadline) {
   static unsigned char answer[MAX_STDIN];
   unsigned char head[5];
+  fault_point("after connect");
   for (size_t sent = 0; sent < frame_length;) {
     if (wait_for(fd, POLLOUT, deadline) != 0) return -1;
     ssize_t n = send(fd, frame + sent, frame_length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -155,9 +168,11 @@ static int relay(int fd, long deadline) {
     if (n < 0) return -1;
     sent += (size_t)n;
   }
+  fault_point("after send");
   if (read_all(fd, head, sizeof head, deadline) != sizeof head) return -1;
   size_t length = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
   if (length > sizeof answer || read_all(fd, answer, length, deadline) != (ssize_t)length) return -1;
+  fault_point("after receive");
   fwrite(answer, 1, length, stdout);
   return head[0];
 }
@@ -198,14 +213,19 @@ static int spool(const char *name) {
   snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
   int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   int ok = fd >= 0;
+  fault_point("after spool create");
   for (size_t done = 0; ok && done < frame_length;) {
     ssize_t n = write(fd, frame + done, frame_length - done);
     if (n < 0 && errno != EINTR) ok = 0;
     if (n > 0) done += (size_t)n;
   }
+  fault_point("after spool write");
   ok = ok && fsync(fd) == 0;
   if (fd >= 0) close(fd);
-  ok = ok && renameat(folder, temporary, folder, name) == 0 && fsync(folder) == 0;
+  fault_point("before rename");
+  ok = ok && renameat(folder, temporary, folder, name) == 0;
+  fault_point("after rename");
+  ok = ok && fsync(folder) == 0;
   if (!ok) unlinkat(folder, temporary, 0);
   return ok ? folder : -1;
 }
@@ -220,6 +240,7 @@ static int delete_later(const char *id, const char *interface, long deadline) {
   if (folder < 0)
     return fail(11, "Cannot keep the DEL for the agent: the spool folder is full or not writable",
                 "Start the margay-node agent of this node; spoolDirectory in the network configuration names the folder");
+  fault_point("after spool");
   int fd = connect_agent();
   int code = fd < 0 ? -1 : relay(fd, deadline);
   if (code < 0) return 0;

@@ -7,10 +7,19 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { cniExecutable } from '../../test/support/cni-node.ts';
+import { cniExecutable } from '../../test/support/cni-call.ts';
 import { decodeFrame, encodeAnswer } from '../frame.ts';
 
 type Outcome = { readonly exitCode: number | null; readonly stdout: string; readonly ms: number };
+
+test('the executable is static, small, and has no fault points', () => {
+  const bytes = readFileSync(cniExecutable());
+  assert.ok(bytes.length < 64 * 1024, `${bytes.length} bytes`);
+  assert.ok(!bytes.includes('MARGAY_FAULT'));
+  // No program interpreter (PT_INTERP) is named: nothing is loaded at start.
+  assert.ok(!bytes.includes('/ld-'));
+  assert.ok(readFileSync(cniExecutable('faults')).includes('MARGAY_FAULT'));
+});
 
 test('VERSION needs no agent', async (t) => {
   const rows = [

@@ -171,7 +171,7 @@ export async function agentNode(
       );
     },
     kill: async () => {
-      if (agent === undefined || agent.exitCode !== null) return;
+      if (agent === undefined || agent.exitCode !== null || agent.signalCode !== null) return;
       const gone = once(agent, 'exit');
       agent.kill('SIGKILL');
       await gone;
