@@ -1,19 +1,12 @@
-// Which routes of the speaker's table may reach the kernel, and by which next hops. A peer can send anything; what it
-// says about our own addresses, or about the world outside the pools, is not believed.
-import { type Cidr, cidrContains, cidrFamily, cidrLength, cidrRange } from '../../lib/cidr.ts';
-import { compareIp, type Ip, ipFamily, ipToBigInt } from '../../lib/ip.ts';
+// Which routes of the speaker's table may reach the kernel, and by which next hops.
+import type { Cidr } from '../../lib/cidr.ts';
+import { compareIp, type Ip } from '../../lib/ip.ts';
 import { bestPaths } from './best-paths.ts';
+import { createImportRules, type ImportRulesContext, type Refusal } from './import-rules.ts';
 import type { RibPath } from './types.ts';
 
-export type LearnedInput = {
-  /** The speaker's whole table; paths that originate here are passed over. */
-  readonly paths: readonly RibPath[];
-  readonly pools: readonly Cidr[];
-  readonly ownBlocks: readonly Cidr[];
-  /** Addresses of all nodes: how we reach a node is never up to BGP. */
-  readonly nodeAddresses: readonly Ip[];
-  /** Subnets of this node's own interfaces. Absent: none. */
-  readonly connected?: readonly Cidr[] | undefined;
+/** What decides besides the paths themselves. */
+export type ImportContext = ImportRulesContext & {
   /** Why packets cannot reach a next hop (RFC 4271 section 9.1.2: such a path is no candidate). Absent: they can. */
   readonly unreachable?: (nextHop: Ip) => string | undefined;
 };
@@ -23,7 +16,46 @@ export type LearnedRoute = {
   readonly nextHops: readonly Ip[];
 };
 
-export type RejectedRoute = { readonly prefix: Cidr; readonly from: Ip; readonly why: string };
+export type RejectedRoute = Refusal & { readonly prefix: Cidr; readonly from: Ip };
+
+export type Imported = {
+  /** Absent: no path of the prefix may be used. */
+  readonly route?: LearnedRoute;
+  /** One for each refused path, sorted by neighbour. */
+  readonly rejected: readonly RejectedRoute[];
+};
+
+/** Judges all paths of one prefix; those that originate here are passed over. */
+export type Importer = (prefix: Cidr, paths: readonly RibPath[]) => Imported;
+
+/** Next hops of one kernel route. */
+const MAX_NEXT_HOPS = 8;
+
+export function createImporter(context: ImportContext): Importer {
+  const rules = createImportRules(context);
+  const unreachable = ({ nextHop }: RibPath): Refusal | undefined => {
+    const why = context.unreachable?.(nextHop);
+    return why === undefined ? undefined : { why };
+  };
+  return (prefix, paths) => {
+    const learned = paths.filter((path) => !path.local && path.from !== undefined);
+    if (learned.length === 0) return NOTHING;
+    const refusalOf = rules(prefix);
+    const candidates: RibPath[] = [];
+    const rejected: RejectedRoute[] = [];
+    for (const path of learned) {
+      const refusal = refusalOf(path) ?? unreachable(path);
+      if (refusal === undefined) candidates.push(path);
+      else if (path.from !== undefined) rejected.push({ prefix, from: path.from, ...refusal });
+    }
+    rejected.sort((a, b) => compareIp(a.from, b.from));
+    if (candidates.length === 0) return { rejected };
+    const nextHops = [...new Set(bestPaths(candidates).map((path) => path.nextHop))].sort(compareIp);
+    return { route: { nextHops: nextHops.slice(0, MAX_NEXT_HOPS) }, rejected };
+  };
+}
+
+const NOTHING: Imported = { rejected: [] };
 
 export type LearnedRoutes = {
   readonly routes: ReadonlyMap<Cidr, LearnedRoute>;
@@ -31,80 +63,28 @@ export type LearnedRoutes = {
   readonly rejected: readonly RejectedRoute[];
 };
 
-/** Next hops of one kernel route. */
-const MAX_NEXT_HOPS = 8;
-
-export function learnedRoutes(input: LearnedInput): LearnedRoutes {
-  const refusal = createFilter(input);
-  const candidates = new Map<Cidr, RibPath[]>();
-  const rejected: RejectedRoute[] = [];
-  const verdicts = new Map<Cidr, string | undefined>();
-  for (const path of input.paths) {
-    const { prefix, from } = path;
-    if (path.local || from === undefined) continue;
-    if (!verdicts.has(prefix)) verdicts.set(prefix, refusal(prefix));
-    const why = verdicts.get(prefix) ?? nextHopRefusal(path) ?? input.unreachable?.(path.nextHop);
-    if (why !== undefined) rejected.push({ prefix, from, why });
-    else if (!candidates.get(prefix)?.push(path)) candidates.set(prefix, [path]);
-  }
+/** Judges a whole table at once. */
+export function learnedRoutes({
+  paths,
+  ...context
+}: ImportContext & { readonly paths: readonly RibPath[] }): LearnedRoutes {
+  const judge = createImporter(context);
   const routes = new Map<Cidr, LearnedRoute>();
-  for (const [prefix, paths] of candidates) {
-    const nextHops = [...new Set(bestPaths(paths).map((path) => path.nextHop))].sort(compareIp);
-    routes.set(prefix, { nextHops: nextHops.slice(0, MAX_NEXT_HOPS) });
+  const rejected: RejectedRoute[] = [];
+  for (const [prefix, those] of groupByPrefix(paths)) {
+    const outcome = judge(prefix, those);
+    if (outcome.route !== undefined) routes.set(prefix, outcome.route);
+    rejected.push(...outcome.rejected);
   }
-  return { routes, rejected: rejected.sort(byPrefixAndNeighbour) };
+  return { routes, rejected: rejected.sort((a, b) => (a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0)) };
 }
 
-/** Why a prefix is refused; `undefined` when it is not. */
-function createFilter({ pools, ownBlocks, nodeAddresses, connected = [] }: LearnedInput) {
-  const own = ownBlocks.map(named);
-  const subnets = connected.map(named);
-  const allowed = pools.map(named);
-  // Many nodes and many routes: a sorted list, and a search by halves.
-  const nodes = {
-    4: nodeAddresses.filter((ip) => ipFamily(ip) === 4).map(ipToBigInt),
-    6: nodeAddresses.filter((ip) => ipFamily(ip) === 6).map(ipToBigInt),
-  };
-  for (const list of Object.values(nodes)) list.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-
-  return (prefix: Cidr): string | undefined => {
-    if (cidrLength(prefix) === 0) return 'it is a default route';
-    const route = named(prefix);
-    const block = own.find((of) => isInside(of, route));
-    if (block !== undefined) return `it is inside this node's block "${block.cidr}"`;
-    if (holdsAny(nodes[cidrFamily(prefix)], route)) return 'it covers the address of a node';
-    const subnet = subnets.find((of) => isInside(of, route) || isInside(route, of));
-    if (subnet !== undefined) return `it overlaps the connected subnet "${subnet.cidr}"`;
-    if (!allowed.some((pool) => isInside(pool, route))) return 'it is outside every IP pool';
-    return undefined;
-  };
-}
-
-function nextHopRefusal({ prefix, nextHop }: RibPath): string | undefined {
-  if (ipFamily(nextHop) !== cidrFamily(prefix)) return `its next hop "${nextHop}" is of the other address family`;
-  if (nextHop === '0.0.0.0' || nextHop === '::') return 'it has no next hop';
-  if (cidrContains(prefix, nextHop)) return `its next hop "${nextHop}" is inside itself`;
-  return undefined;
-}
-
-type NamedRange = ReturnType<typeof named>;
-const named = (cidr: Cidr) => ({ cidr, ...cidrRange(cidr) });
-
-const isInside = (outer: NamedRange, inner: NamedRange): boolean =>
-  outer.family === inner.family && outer.first <= inner.first && inner.last <= outer.last;
-
-function holdsAny(sorted: readonly bigint[], { first, last }: NamedRange): boolean {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? 0n) < first) low = middle + 1;
-    else high = middle;
+export function groupByPrefix(paths: readonly RibPath[]): Map<Cidr, RibPath[]> {
+  const groups = new Map<Cidr, RibPath[]>();
+  for (const path of paths) {
+    const group = groups.get(path.prefix);
+    if (group === undefined) groups.set(path.prefix, [path]);
+    else group.push(path);
   }
-  const next = sorted[low];
-  return next !== undefined && next <= last;
-}
-
-function byPrefixAndNeighbour(a: RejectedRoute, b: RejectedRoute): number {
-  if (a.prefix !== b.prefix) return a.prefix < b.prefix ? -1 : 1;
-  return compareIp(a.from, b.from);
+  return groups;
 }
