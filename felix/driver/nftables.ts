@@ -11,6 +11,7 @@ import { carryCounters } from '../../lib/nftables/carry-counters.ts';
 import { diffObjects } from '../../lib/nftables/diff.ts';
 import type { Nftables } from '../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
+import { sameObjects } from '../../lib/nftables/same.ts';
 
 export type NftDriver = {
   /** Whether the table is, or will be, closed to others. */
@@ -22,7 +23,7 @@ export type NftDriver = {
    * @throws NftError EPERM when somebody else owns it
    */
   readonly takeOver: () => void;
-  /** Whether the kernel's table is exactly this, flags included. */
+  /** Whether the kernel's table is this, flags included; rules compare by what they do. */
   readonly holds: (objects: ReadonlyMap<NftKey, NftObject>) => boolean;
   /**
    * Makes the table be this in one atomic batch that touches only what differs: in the moment of a commit, a packet in
@@ -83,10 +84,4 @@ function knowsOwners(nft: Nftables): boolean {
     if (error instanceof KernelError) return false;
     throw error;
   }
-}
-
-function sameObjects(a: ReadonlyMap<NftKey, NftObject>, b: ReadonlyMap<NftKey, NftObject>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [key, object] of a) if (!isDeepStrictEqual(object, b.get(key))) return false;
-  return true;
 }

@@ -52,6 +52,13 @@ test('an unknown group is refused', async () => {
   await assert.rejects(run(process.execPath, [MAIN, 'weather']), /Cannot run benchmark group "weather"/);
 });
 
+test('a name that no benchmark has is refused, and those that there are told', async () => {
+  await assert.rejects(
+    run(process.execPath, [MAIN, 'policy', '--only', 'weather']),
+    /Cannot run benchmarks "weather" of group "policy": none is called so, expected a part of "members", /,
+  );
+});
+
 test('resultOf() tells percentiles, ratio and goal', () => {
   const samples = Array.from({ length: 100 }, (_, i) => 100 - i);
   const other = { name: 'it', samples: samples.map((value) => value * 2) };

@@ -20,10 +20,15 @@ if (benches === undefined) {
   console.error(`Cannot run benchmark group "${group}": unknown, expected ${Object.keys(GROUPS).join(' or ')}`);
   process.exit(1);
 }
-const report = await runAll(
-  benches.filter(({ name }) => name.includes(values.only)),
-  values.quick ? 'quick' : 'full',
-);
+const chosen = benches.filter(({ name }) => name.includes(values.only));
+if (chosen.length === 0) {
+  const names = benches.map(({ name }) => `"${name}"`).join(', ');
+  console.error(
+    `margay: Cannot run benchmarks "${values.only}" of group "${group}": none is called so, expected a part of ${names}`,
+  );
+  process.exit(1);
+}
+const report = await runAll(chosen, values.quick ? 'quick' : 'full');
 console.log(values.json ? JSON.stringify(report) : printReport(report));
 // The JSON says in `met` what was reached; a figure that misses its goal is no failure of the run.
 process.exit(0);
