@@ -37,7 +37,10 @@ export type RoutingEvent =
   | { readonly kind: 'kernel-routes'; readonly routes: LearnedRoutes }
   | { readonly kind: 'bgp-up' }
   | { readonly kind: 'bgp-down'; readonly why: string }
+  /** The speaker's whole table. */
   | { readonly kind: 'rib'; readonly paths: readonly RibPath[] }
+  /** Some prefixes of it; one without paths is gone. */
+  | { readonly kind: 'rib-part'; readonly prefixes: ReadonlyMap<Cidr, readonly RibPath[]> }
   | { readonly kind: 'peers'; readonly peers: readonly PeerState[] }
   /** The stale timer ran out. */
   | { readonly kind: 'stale-timeout' };

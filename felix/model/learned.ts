@@ -9,30 +9,32 @@ export type LearnedRoutes = ReadonlyMap<Cidr, readonly Ip[]>;
 export type Learned = {
   /** Routes found in the kernel at start. */
   readonly adopt: (routes: LearnedRoutes) => void;
-  /** The present RIB, after the import rules. */
-  readonly fresh: (routes: LearnedRoutes) => void;
+  /** What the present RIB says of a prefix, after the import rules; `undefined`: nothing. */
+  readonly fresh: (prefix: Cidr, nextHops: readonly Ip[] | undefined) => void;
   /** gobgpd is gone and its RIB with it. */
   readonly lost: () => void;
   /** BGP has settled, or the stale timer ran out: stale routes go. */
   readonly settle: () => void;
   readonly settled: () => boolean;
-  readonly desired: () => LearnedRoutes;
+  readonly at: (prefix: Cidr) => readonly Ip[] | undefined;
+  readonly all: () => LearnedRoutes;
 };
 
 export function createLearned(): Learned {
   let stale: LearnedRoutes = new Map();
-  let current: LearnedRoutes = new Map();
+  let current = new Map<Cidr, readonly Ip[]>();
   let settled = false;
-  const desired = (): LearnedRoutes => new Map([...stale, ...current]);
+  const all = (): LearnedRoutes => new Map([...stale, ...current]);
   return {
     adopt: (routes) => {
       stale = new Map([...routes, ...stale]);
     },
-    fresh: (routes) => {
-      current = routes;
+    fresh: (prefix, nextHops) => {
+      if (nextHops === undefined) current.delete(prefix);
+      else current.set(prefix, nextHops);
     },
     lost: () => {
-      stale = desired();
+      stale = all();
       current = new Map();
       settled = false;
     },
@@ -41,6 +43,7 @@ export function createLearned(): Learned {
       settled = true;
     },
     settled: () => settled,
-    desired,
+    at: (prefix) => current.get(prefix) ?? stale.get(prefix),
+    all,
   };
 }

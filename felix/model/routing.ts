@@ -5,7 +5,7 @@
 //   blocks ──────────────────────────────► blackholes ├─► routes (keyed, dirty)
 //   endpoints ───────────────────────────► /32 routes ┘
 import { desiredBgp } from '../../bgp/model/desired.ts';
-import { type LearnedRoutes as ImportedRoutes, learnedRoutes } from '../../bgp/model/learned.ts';
+import type { LearnedRoutes as ImportedRoutes } from '../../bgp/model/learned.ts';
 import { nodeAddress } from '../../bgp/model/node-addresses.ts';
 import { serviceRanges } from '../../bgp/model/service-ranges.ts';
 import { type AdvertisedService, createServiceAdvertiser } from '../../bgp/model/services.ts';
@@ -15,14 +15,12 @@ import type { Node } from '../../datastore/resources/node.ts';
 import type { Service } from '../../datastore/resources/service.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
-import { createKeyedTable, type KeyedTable } from '../../lib/keyed-table.ts';
+import type { KeyedTable } from '../../lib/keyed-table.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
-import type { NextHop } from '../../lib/linux/routes.ts';
 import type { RoutingEvent } from './events.ts';
-import { createFib, type Fib } from './fib.ts';
-import { createLearned } from './learned.ts';
 import type { Resources } from './resources.ts';
-import { type DesiredRoute, sameRoute } from './route.ts';
+import type { DesiredRoute } from './route.ts';
+import { createRouteTable } from './route-table.ts';
 
 export type BgpView = {
   readonly connected: boolean;
@@ -54,6 +52,8 @@ export type Routing = {
   /** Service addresses that are advertised from here, and for whom. */
   readonly services: () => ReadonlyMap<Cidr, AdvertisedService>;
   readonly learned: () => ImportedRoutes;
+  /** Paths of a prefix in the RIB as it was last read. */
+  readonly paths: (prefix: Cidr) => readonly RibPath[];
   /** Routes of an earlier life that are not written because none of their next hops can be reached, and why. */
   readonly unreachable: () => ReadonlyMap<Cidr, string>;
   readonly problems: () => readonly string[];
@@ -65,26 +65,25 @@ export function createRouting(
   resources: Resources,
   endpointRoutes: () => ReadonlyMap<Cidr, IfName>,
 ): Routing {
-  const learned = createLearned();
-  const routes = createKeyedTable<Cidr, DesiredRoute>(sameRoute);
   const services = createServiceAdvertiser(node);
-  // Work waits until somebody asks: a snapshot of thousands of nodes is looked at once, not once for each of them.
-  const stale = { bgp: false, routes: false };
-  let fib: Fib | undefined;
-  let unreachable: ReadonlyMap<Cidr, string> = new Map();
   let blocks: readonly Cidr[] = [];
-  let connected: readonly Cidr[] = [];
-  let rib: readonly RibPath[] = [];
   let peers: readonly PeerState[] = [];
   let speaker: { readonly up: boolean; readonly why?: string } = { up: false, why: 'not answered yet' };
   let desired: DesiredBgp | undefined;
   let desiredIsNews = false;
   let problems: readonly string[] = [];
-  let imported: ImportedRoutes = { routes: new Map(), rejected: [] };
+  // Work waits until somebody asks: a snapshot of thousands of nodes is looked at once, not once for each of them.
+  let stale = false;
+  const table = createRouteTable({
+    blocks: () => blocks,
+    pools: () => resources.pools().map((pool) => pool.spec.cidr),
+    nodeAddresses: () => resources.nodes().flatMap(addressesOf),
+    endpoints: endpointRoutes,
+  });
 
   const refreshBgp = (): void => {
-    if (!stale.bgp) return;
-    stale.bgp = false;
+    if (!stale) return;
+    stale = false;
     const own = resources.nodes().find(({ metadata }) => metadata.name === node);
     services.configure(serviceRanges(resources.bgpConfiguration(), own));
     services.takeChanged(); // It is all said anew.
@@ -102,36 +101,10 @@ export function createRouting(
     desiredIsNews = true;
   };
 
-  const refreshRoutes = (): void => {
-    if (!stale.routes) return;
-    stale.routes = false;
+  // Also when the last peer that was waited for is no longer wanted.
+  const settleIfDone = (): void => {
     refreshBgp();
-    imported = learnedRoutes({
-      paths: rib,
-      pools: resources.pools().map((pool) => pool.spec.cidr),
-      ownBlocks: blocks,
-      nodeAddresses: resources.nodes().flatMap(addressesOf),
-      connected,
-      unreachable: (nextHop) => {
-        const way = fib?.resolve(nextHop);
-        return way?.kind === 'unreachable' ? way.why : undefined;
-      },
-    });
-    if (speaker.up) {
-      learned.fresh(new Map([...imported.routes].map(([dst, { nextHops }]) => [dst, nextHops])));
-      if (!learned.settled() && hasSettled(desired, peers)) learned.settle();
-    }
-    const all = new Map<Cidr, DesiredRoute>();
-    const lost = new Map<Cidr, string>();
-    for (const [dst, gateways] of learned.desired()) {
-      const { nextHops, why } = hopsTo(gateways, fib);
-      if (nextHops.length > 0) all.set(dst, { kind: 'learned', dst, nextHops });
-      else if (why !== undefined) lost.set(dst, why);
-    }
-    unreachable = lost;
-    for (const dst of blocks) all.set(dst, { kind: 'blackhole', dst });
-    for (const [dst, ifName] of endpointRoutes()) all.set(dst, { kind: 'endpoint', dst, ifName });
-    routes.replaceAll(all);
+    if (speaker.up && !table.settled() && hasSettled(desired, peers)) table.settle();
   };
 
   return {
@@ -139,60 +112,57 @@ export function createRouting(
       switch (event.kind) {
         case 'blocks':
           blocks = event.blocks;
-          stale.bgp = true;
+          stale = true;
+          table.contextChanged();
           break;
         case 'fib':
-          fib = createFib(event.routes);
+          table.setFib(event.routes);
           break;
         case 'connected':
-          connected = event.subnets;
+          table.setConnected(event.subnets);
           break;
         case 'kernel-routes':
-          learned.adopt(event.routes);
+          table.adopt(event.routes);
           break;
         case 'bgp-up':
           speaker = { up: true };
           desiredIsNews = true;
-          return;
+          table.ribBack();
+          break;
         case 'bgp-down':
-          refreshRoutes(); // What gobgpd last said stays true for now.
           speaker = { up: false, why: event.why };
-          rib = [];
           peers = [];
-          learned.lost();
+          table.ribLost();
           break;
         case 'rib':
-          rib = event.paths;
+          table.setRib(event.paths);
+          break;
+        case 'rib-part':
+          table.patchRib(event.prefixes);
           break;
         case 'peers':
           peers = event.peers;
           break;
         case 'stale-timeout':
-          learned.settle();
+          table.settle();
           break;
         default:
           event satisfies never;
       }
-      stale.routes = true;
     },
     resourcesChanged: () => {
-      stale.bgp = true;
-      stale.routes = true;
+      stale = true;
+      table.contextChanged();
     },
     serviceChanged: (kind, name, object) => {
       if (kind === 'Service') services.setService(name, object?.kind === 'Service' ? object : undefined);
       else services.setSlice(name, object?.kind === 'EndpointSlice' ? object : undefined);
-      if (services.takeChanged()) stale.bgp = true;
+      if (services.takeChanged()) stale = true;
     },
-    endpointRoutesChanged: (changes) => {
-      if (stale.routes) return; // They are read anew with the rest.
-      for (const [dst, ifName] of changes) {
-        routes.set(dst, ifName === undefined ? undefined : { kind: 'endpoint', dst, ifName });
-      }
-    },
+    endpointRoutesChanged: table.endpointsChanged,
     get routes() {
-      refreshRoutes();
-      return routes;
+      settleIfDone();
+      return table.routes();
     },
     takeBgp: () => {
       refreshBgp();
@@ -201,47 +171,25 @@ export function createRouting(
       return desired;
     },
     bgp: () => {
-      refreshRoutes();
+      settleIfDone();
       return {
         connected: speaker.up,
         ...(speaker.why === undefined ? {} : { why: speaker.why }),
         desired,
         peers,
-        settled: learned.settled(),
+        settled: table.settled(),
       };
     },
     blocks: () => blocks,
     services: services.advertised,
-    learned: () => {
-      refreshRoutes();
-      return imported;
-    },
-    unreachable: () => {
-      refreshRoutes();
-      return unreachable;
-    },
+    learned: table.imported,
+    paths: table.paths,
+    unreachable: table.unreachable,
     problems: () => {
       refreshBgp();
       return problems;
     },
   };
-}
-
-/** The ways of all next hops that can be reached, without repeats; `why`: of the last that cannot. */
-function hopsTo(
-  gateways: readonly Ip[],
-  fib: Fib | undefined,
-): { readonly nextHops: readonly NextHop[]; readonly why?: string } {
-  const found = new Map<string, NextHop>();
-  let why: string | undefined;
-  for (const gateway of gateways) {
-    const way = fib?.resolve(gateway) ?? { kind: 'on-link' as const };
-    if (way.kind === 'unreachable') why = way.why;
-    for (const hop of way.kind === 'via' ? way.hops : way.kind === 'on-link' ? [{ gateway }] : []) {
-      found.set(`${hop.gateway} ${hop.oif ?? ''}`, hop);
-    }
-  }
-  return { nextHops: [...found.values()], ...(why !== undefined && { why }) };
 }
 
 function addressesOf(node: Node): readonly Ip[] {
