@@ -23,6 +23,8 @@ export const FED_KINDS = [
   'IPAMConfiguration',
   'BGPConfiguration',
   'BGPPeer',
+  'BGPFilter',
+  'Secret',
 ] as const satisfies readonly Kind[];
 
 const RETRY_MS = { first: 50, most: 5000 } as const;

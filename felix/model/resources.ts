@@ -1,10 +1,12 @@
 // The objects of the datastore that routing looks at, by kind, and what is wrong with any object of any kind.
-import type { BgpConfiguration } from '../../datastore/resources/bgp-configuration.ts';
+import { BGP_CONFIGURATION_NAME, type BgpConfiguration } from '../../datastore/resources/bgp-configuration.ts';
+import type { BgpFilter } from '../../datastore/resources/bgp-filter.ts';
 import type { BgpPeer } from '../../datastore/resources/bgp-peer.ts';
 import { type Resource, type ResourceKey, resourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import { IPAM_CONFIGURATION_NAME, type IpamConfiguration } from '../../datastore/resources/ipam-configuration.ts';
 import type { Node } from '../../datastore/resources/node.ts';
+import { SECRET_NAMESPACE, type Secret } from '../../datastore/resources/secret.ts';
 import type { Change } from '../../lib/change.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Labels } from '../../lib/selector/types.ts';
@@ -26,6 +28,11 @@ export type Resources = {
   readonly peers: () => readonly BgpPeer[];
   /** BGPConfiguration `default`. Absent: the defaults hold. */
   readonly bgpConfiguration: () => BgpConfiguration | undefined;
+  /** All BGPConfigurations but `default`. */
+  readonly nodeConfigurations: () => readonly BgpConfiguration[];
+  readonly filters: () => readonly BgpFilter[];
+  /** Those that may hold passwords. They are in no other answer, and are shown to nobody. */
+  readonly secrets: () => readonly Secret[];
   /** Of all IPReservations; the same array until one of them changes. */
   readonly reservedCidrs: () => readonly Cidr[];
   /** IPAMConfiguration `default`. Absent: the defaults hold. */
@@ -55,6 +62,8 @@ export function createResources(): Resources {
   const pools = new Map<ResourceKey, IpPool>();
   const peers = new Map<ResourceKey, BgpPeer>();
   const configurations = new Map<ResourceKey, BgpConfiguration>();
+  const filters = new Map<ResourceKey, BgpFilter>();
+  const secrets = new Map<ResourceKey, Secret>();
   const problems = new Map<ResourceKey, string>();
   let reserved: readonly Cidr[] = [];
   return {
@@ -64,8 +73,12 @@ export function createResources(): Resources {
         if (value === undefined) return good.get(key);
       } else problems.delete(key);
       if (value === undefined) {
-        for (const table of [good, nodes, pools, peers, configurations]) table.delete(key);
+        for (const table of [good, nodes, pools, peers, configurations, filters, secrets]) table.delete(key);
         if (key.startsWith('IPReservation/')) reserved = reservedBy(good.values());
+        return undefined;
+      }
+      if (value.kind === 'Secret') {
+        if (value.metadata.namespace === SECRET_NAMESPACE) secrets.set(key, value);
         return undefined;
       }
       const kept = slim(value);
@@ -74,6 +87,7 @@ export function createResources(): Resources {
       else if (value.kind === 'IPPool') pools.set(key, value);
       else if (value.kind === 'BGPPeer') peers.set(key, value);
       else if (value.kind === 'BGPConfiguration') configurations.set(key, value);
+      else if (value.kind === 'BGPFilter') filters.set(key, value);
       else if (value.kind === 'IPReservation') reserved = reservedBy(good.values());
       return kept;
     },
@@ -82,7 +96,11 @@ export function createResources(): Resources {
     nodes: () => [...nodes.values()],
     pools: () => [...pools.values()],
     peers: () => [...peers.values()],
-    bgpConfiguration: () => configurations.get('BGPConfiguration/default'),
+    bgpConfiguration: () => configurations.get(DEFAULT_CONFIGURATION),
+    nodeConfigurations: () =>
+      [...configurations].flatMap(([key, configuration]) => (key === DEFAULT_CONFIGURATION ? [] : [configuration])),
+    filters: () => [...filters.values()],
+    secrets: () => [...secrets.values()],
     reservedCidrs: () => reserved,
     ipamConfiguration: () => {
       const found = good.get(resourceKey('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME));
@@ -95,6 +113,8 @@ export function createResources(): Resources {
     problems: () => [...problems.values()],
   };
 }
+
+const DEFAULT_CONFIGURATION = resourceKey('BGPConfiguration', undefined, BGP_CONFIGURATION_NAME);
 
 const reservedBy = (objects: Iterable<Resource>): readonly Cidr[] =>
   [...objects].flatMap((each) => (each.kind === 'IPReservation' ? (each.spec.reservedCIDRs ?? []) : []));
