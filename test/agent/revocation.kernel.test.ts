@@ -83,16 +83,23 @@ test('a stream that only the asker still may begin stops, whatever the other sid
   const stream = await startFlowEnd(client.netns, 'udp-ask', db.ip, PORT, 1);
   const other = await startFlowEnd(client.netns, 'udp-ask', cache.ip, PORT, 1);
   await Promise.all([stream.flows(), other.flows()]);
-  const only = (app: string) =>
-    policy('client', {
+  const only = (app: string, name = 'client', policyTypes = ['Ingress', 'Egress']) =>
+    policy(name, {
       podSelector: { matchLabels: { app: 'client' } },
-      policyTypes: ['Ingress', 'Egress'],
+      policyTypes,
       egress: [{ to: [{ podSelector: { matchLabels: { app } } }] }],
     });
   await node.create(only('cache'));
   await stream.stops();
   await other.flows();
   assert.equal(other.report().missing, 0, 'its answers need no leave of their own');
+
+  // A server that policy lets begin a flow to the client does so with its next datagram, and it is one of its own.
+  await node.create(only('cache', 'egress-only', ['Egress']));
+  await node.store.delete('NetworkPolicy', 'shop', 'client');
+  await stream.flows();
+  const own = await node.netns.exec('conntrack', '-L', '--orig-src', db.ip, '--orig-dst', client.ip);
+  assert.deepEqual([await tracked(node, db.ip), own.trimEnd().split('\n').length], [[], 1]);
 });
 
 test('a flow behind an address translation keeps its entry', async (t) => {
