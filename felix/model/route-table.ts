@@ -1,6 +1,7 @@
 // The routes that the kernel should have, out of the speaker's table, the blocks and the endpoints. A path that comes or
 // goes costs what it touches; a change of the rules by which paths are judged costs the whole table.
 import { createImporter, type LearnedRoutes as ImportedRoutes, type Importer } from '../../bgp/model/learned.ts';
+import type { PeerImports } from '../../bgp/model/route-policies.ts';
 import type { RibPath } from '../../bgp/model/types.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
@@ -44,6 +45,9 @@ export type RouteContext = {
   readonly blocks: () => readonly Cidr[];
   readonly pools: () => readonly Cidr[];
   readonly nodeAddresses: () => readonly Ip[];
+  readonly serviceRanges: () => readonly Cidr[];
+  /** What is believed of each peer beyond the pools. */
+  readonly imports: () => ReadonlyMap<Ip, PeerImports>;
   readonly endpoints: () => ReadonlyMap<Cidr, IfName>;
 };
 
@@ -72,6 +76,8 @@ export function createRouteTable(context: RouteContext): RouteTable {
       pools: context.pools(),
       ownBlocks: context.blocks(),
       nodeAddresses: context.nodeAddresses(),
+      serviceRanges: context.serviceRanges(),
+      imports: context.imports(),
       connected,
       unreachable: (nextHop) => {
         const way = fib?.resolve(nextHop);

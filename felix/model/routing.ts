@@ -4,10 +4,10 @@
 //   RIB, pools, subnets ──► import rules ──► learned ─┐
 //   blocks ──────────────────────────────► blackholes ├─► routes (keyed, dirty)
 //   endpoints ───────────────────────────► /32 routes ┘
-import { desiredBgp } from '../../bgp/model/desired.ts';
+import { type DesiredBgpResult, desiredBgp } from '../../bgp/model/desired.ts';
 import type { LearnedRoutes as ImportedRoutes } from '../../bgp/model/learned.ts';
 import { nodeAddress } from '../../bgp/model/node-addresses.ts';
-import { serviceRanges } from '../../bgp/model/service-ranges.ts';
+import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
 import { type AdvertisedService, createServiceAdvertiser } from '../../bgp/model/services.ts';
 import type { DesiredBgp, PeerState, RibPath } from '../../bgp/model/types.ts';
 import type { EndpointSlice } from '../../datastore/resources/endpoint-slice.ts';
@@ -71,6 +71,7 @@ export function createRouting(
   let speaker: { readonly up: boolean; readonly why?: string } = { up: false, why: 'not answered yet' };
   let desired: DesiredBgp | undefined;
   let desiredIsNews = false;
+  let imports: DesiredBgpResult['imports'] = new Map();
   let problems: readonly string[] = [];
   // Work waits until somebody asks: a snapshot of thousands of nodes is looked at once, not once for each of them.
   let stale = false;
@@ -78,6 +79,11 @@ export function createRouting(
     blocks: () => blocks,
     pools: () => resources.pools().map((pool) => pool.spec.cidr),
     nodeAddresses: () => resources.nodes().flatMap(addressesOf),
+    serviceRanges: () => allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined)),
+    imports: () => {
+      refreshBgp();
+      return imports;
+    },
     endpoints: endpointRoutes,
   });
 
@@ -91,13 +97,18 @@ export function createRouting(
       node,
       nodes: resources.nodes(),
       configuration: resources.bgpConfiguration(),
+      nodeConfigurations: resources.nodeConfigurations(),
       peers: resources.peers(),
+      filters: resources.filters(),
+      secrets: resources.secrets(),
       blocks,
       services: services.advertised().keys(),
       pools: resources.pools(),
     });
     problems = result.problems;
     desired = result.desired;
+    // A node that cannot speak leaves what runs as it is, and its routes as well.
+    if (desired !== undefined) imports = result.imports;
     desiredIsNews = true;
   };
 
