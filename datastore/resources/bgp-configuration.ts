@@ -40,7 +40,7 @@ const specSchema = z.looseObject({
   prefixAdvertisements: z
     .array(z.looseObject({ cidr: cidrSchema, communities: z.array(communityOrName).exactOptional() }))
     .exactOptional(),
-  /** Interfaces, with `*` at the end for any rest, whose subnets are not those of the node. */
+  /** For Calico, which would export their subnets; here no interface's subnet is exported. */
   ignoredInterfaces: z.array(z.string().min(1)).exactOptional(),
   /** For Calico's own routes; what is learned reaches the kernel here in any case. */
   programClusterRoutes: z.enum(['Enabled', 'EnabledNoEncapOnly', 'EnabledIPIPOnly', 'Disabled']).exactOptional(),
@@ -49,6 +49,15 @@ const specSchema = z.looseObject({
   /** Margay's: of mesh sessions. Absent: three times `keepaliveTime`. */
   holdTime: secondsSchema(3, 65_535).exactOptional(),
 });
+
+/** What nodes can only have in common. */
+const OF_ALL_NODES = [
+  'nodeMeshPassword',
+  'serviceClusterIPs',
+  'serviceExternalIPs',
+  'serviceLoadBalancerIPs',
+  'serviceLoadBalancerAggregation',
+] as const;
 
 export const bgpConfigurationSchema = z
   .looseObject({
@@ -66,11 +75,8 @@ export const bgpConfigurationSchema = z
     if (metadata.name !== BGP_CONFIGURATION_NAME && !ofNode) {
       refuse(['metadata', 'name'], `"${metadata.name}" is read by nobody, expected "default" or "node.NAME"`);
     }
-    if (ofNode && spec.nodeMeshPassword !== undefined) {
-      refuse(
-        ['spec', 'nodeMeshPassword'],
-        'is of one node, expected it in "default" because a mesh shares its password',
-      );
+    for (const field of OF_ALL_NODES) {
+      if (ofNode && spec[field] !== undefined) refuse(['spec', field], 'is of one node, expected it in "default"');
     }
     const [keepalive, hold] = [spec.keepaliveTime, spec.holdTime];
     if (keepalive !== undefined && hold !== undefined && (durationMs(hold) ?? 0) <= (durationMs(keepalive) ?? 0)) {

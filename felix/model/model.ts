@@ -4,6 +4,8 @@
 //   resources ─┬─► policy model ─► renderer ─► nft objects (drainNft)
 //   endpoints ─┤
 //              └─► routing ─► routes, desired BGP
+import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
+import { nodeOfConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Ip } from '../../lib/ip.ts';
@@ -65,6 +67,11 @@ export function createModel({
   const policy = createPolicyModel();
   const renderer = createPolicyRenderer(rendering);
   let version: string | undefined;
+  const ownNode = () => resources.nodes().find(({ metadata }) => metadata.name === node);
+  const listenPort = (): number | undefined => {
+    const own = resources.nodeConfigurations().find(({ metadata }) => nodeOfConfiguration(metadata.name) === node);
+    return own?.spec.listenPort ?? resources.bgpConfiguration()?.spec.listenPort;
+  };
 
   const feedRouting = (key: ResourceKey, resource: Resource | undefined): void => {
     const [kind, namespace, name] = key.split('/');
@@ -80,8 +87,7 @@ export function createModel({
         case 'resource': {
           const resource = resources.accept(event.change, event.error);
           if (!feedPolicy(policy, event.change.key, resource)) feedRouting(event.change.key, resource);
-          if (event.change.key === BGP_CONFIGURATION)
-            renderer.closeBgpPort(resources.bgpConfiguration()?.spec.listenPort);
+          if (event.change.key.startsWith('BGPConfiguration/')) renderer.closeBgpPort(listenPort());
           if (version !== undefined) version = event.version;
           break;
         }
@@ -114,9 +120,13 @@ export function createModel({
     pools: resources.pools,
     addressing: {
       ...resources,
-      nodeLabels: () => resources.nodes().find(({ metadata }) => metadata.name === node)?.metadata.labels ?? NO_LABELS,
+      nodeLabels: () => ownNode()?.metadata.labels ?? NO_LABELS,
     },
-    nodeAddresses: () => routing.bgp().desired?.global.listenAddresses ?? [],
+    nodeAddresses: () => {
+      const own = ownNode();
+      const addresses = own === undefined ? undefined : nodeAddresses(own);
+      return addresses?.ok ? [addresses.value.v4, addresses.value.v6].filter((ip) => ip !== undefined) : [];
+    },
     endpoints: endpoints.list,
     routing,
     problems: () => [...resources.problems(), ...[...resources.all()].flatMap(problemsOf), ...routing.problems()],
@@ -124,5 +134,3 @@ export function createModel({
 }
 
 const NO_LABELS: Labels = {};
-
-const BGP_CONFIGURATION: ResourceKey = 'BGPConfiguration/default' as ResourceKey;
