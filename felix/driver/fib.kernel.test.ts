@@ -113,6 +113,7 @@ async function node(t: TestContext) {
   model.accept({ kind: 'bgp-up' });
   return {
     ip,
+    exec: netns.exec,
     model,
     effects,
     learn: (...paths: readonly RibPath[]) => accept({ kind: 'rib', paths }),
@@ -213,4 +214,30 @@ test('routes that a link took with it come back with it, and deleted ones at onc
   await expect(both);
   await ip('route', 'replace', '10.244.2.0/24', 'via', '198.51.100.77', 'proto', '177', 'metric', '1060');
   await expect(both);
+});
+
+test('with thousands of gateways routes name next hop objects, which go with the routes', async (t) => {
+  const { ip, learn, expect, exec } = await node(t);
+  const many = Array.from({ length: 2100 }, (_, index) => {
+    const hex = (index + 0x1000).toString(16);
+    return path(`fd00:10:244:${hex}::/64`, `fd00:198::${hex}`);
+  });
+  const shared = [path('fd00:10:244:9::/64', 'fd00:198::1000'), path('fd00:10:244:9::/64', 'fd00:198::1001')];
+  const objects = async () => (await exec('ip', 'nexthop', 'show', 'proto', '177')).split('\n').filter(Boolean);
+  const nextHopsOf = async (prefix: string) => (await ip('-6', 'route', 'show', prefix)).replaceAll(/\s+/g, ' ');
+  learn(...many, ...shared);
+  await waitFor('an object for each gateway and one for the group', async () => (await objects()).length === 2101);
+  const group = /id (\d+) group \d+\/\d+/.exec((await objects()).join('\n'))?.[1];
+  assert.match(await nextHopsOf('fd00:10:244:9::/64'), new RegExp(`nhid ${group} .*fd00:198::1000.*fd00:198::1001`));
+  assert.match(await nextHopsOf('fd00:10:244:1000::/64'), /nhid \d+ via fd00:198::1000 dev up0/);
+  await ip('link', 'set', 'up0', 'down');
+  await ip('link', 'set', 'up0', 'up');
+  await ip('-6', 'address', 'replace', 'fd00:198::11/64', 'dev', 'up0', 'nodad');
+  await waitFor('all of it again', async () => (await objects()).length === 2101, { timeoutMs: 20_000 });
+  await waitFor('its routes', async () => /nhid \d+/.test(await nextHopsOf('fd00:10:244:9::/64')), {
+    timeoutMs: 20_000,
+  });
+  learn(path('fd00:10:244:7::/64', 'fd00:199::12'));
+  await expect(['fd00:10:244:7::/64 via fd00:199::12 dev up1']);
+  await waitFor('no object to be left', async () => (await objects()).length === 0);
 });

@@ -6,6 +6,7 @@ import { findLink, listLinks } from '../../lib/linux/links.ts';
 import { applyRoutes, dumpRoutes, type Route, type RouteOp, sameRoute } from '../../lib/linux/routes.ts';
 import type { Rtnl } from '../../lib/linux/rtnl.ts';
 import { type DesiredRoute, ROUTE_METRIC, ROUTE_PROTOCOL } from '../model/route.ts';
+import { createNextHopObjects, type NextHopObjects } from './next-hop-objects.ts';
 
 /** Reason per destination that could not be brought about; an absent key succeeded. */
 export type RouteFailures = ReadonlyMap<Cidr, string>;
@@ -20,16 +21,21 @@ export type RouteDriver = {
 };
 
 const ESRCH = 3;
+/** Of so many different gateways on, routes name next hop objects: their cost does not grow with the gateways. */
+const MANY_GATEWAYS = 2000;
 
 /** `onForeign` hears of the routes that are not ours, at every reading that finds others than the one before. */
 export function createRouteDriver(
   rtnl: Rtnl,
   onForeign: (routes: readonly Route[]) => void = () => undefined,
 ): RouteDriver {
+  const objects = createNextHopObjects(rtnl);
   let actual = new Map<Cidr, Route>();
   // Where a foreign route stands in the place of one of ours: the kernel would let us overwrite it.
   let taken = new Map<Cidr, Route>();
   let foreignText = '';
+  // Those of an earlier life are pruned with the first writing.
+  let usedObjects = true;
 
   const read = (): ReadonlyMap<Cidr, Route> => {
     const ours = new Map<Cidr, Route>();
@@ -39,6 +45,7 @@ export function createRouteDriver(
       else if (route.metric === ROUTE_METRIC) ours.set(route.dst, route);
     }
     actual = ours;
+    objects.read();
     taken = new Map(foreign.filter(({ metric }) => metric === ROUTE_METRIC).map((route) => [route.dst, route]));
     const text = JSON.stringify(foreign);
     if (text !== foreignText) {
@@ -63,7 +70,7 @@ export function createRouteDriver(
     },
     write: (dirty, desired) => {
       const failures = new Map<Cidr, string>();
-      const replaces: Extract<RouteOp, { kind: 'replace' }>[] = [];
+      const replaces: Replace[] = [];
       const deletes: Extract<RouteOp, { kind: 'delete' }>[] = [];
       for (const dst of dirty) {
         const have = actual.get(dst);
@@ -81,7 +88,8 @@ export function createRouteDriver(
         if (route === undefined) failures.set(dst, `Cannot write route "${dst}": its interface is not there`);
         else if (have === undefined || !sameRoute(route, have)) replaces.push({ kind: 'replace', route });
       }
-      const ops = [...replaces, ...deletes];
+      const manyGateways = desired.size > MANY_GATEWAYS && countGateways(desired) > MANY_GATEWAYS;
+      const ops = [...(manyGateways ? withObjects(replaces, objects) : replaces), ...deletes];
       for (const [index, error] of applyRoutes(rtnl, ops).entries()) {
         const op = ops[index];
         if (op?.kind === 'replace') {
@@ -93,9 +101,32 @@ export function createRouteDriver(
           else failures.set(op.key.dst, error.message);
         }
       }
+      if (manyGateways || usedObjects) {
+        const named = new Set([...actual.values()].flatMap(({ nextHopId }) => nextHopId ?? []));
+        objects.prune(named);
+        usedObjects = named.size > 0;
+      }
       return failures;
     },
   };
+}
+
+type Replace = Extract<RouteOp, { kind: 'replace' }>;
+
+function withObjects(replaces: readonly Replace[], objects: NextHopObjects): readonly Replace[] {
+  const ids = objects.ensure(replaces.map(({ route }) => route.nextHops));
+  return replaces.map((op, index) => {
+    const nextHopId = ids[index];
+    return nextHopId === undefined ? op : { kind: 'replace', route: { ...op.route, nextHopId } };
+  });
+}
+
+function countGateways(desired: ReadonlyMap<Cidr, DesiredRoute>): number {
+  const gateways = new Set<string>();
+  for (const route of desired.values()) {
+    if (route.kind === 'learned') for (const { gateway } of route.nextHops) gateways.add(gateway);
+  }
+  return gateways.size;
 }
 
 const conflict = ({ dst, metric, protocol }: Route): string =>

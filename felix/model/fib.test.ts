@@ -27,7 +27,7 @@ const fib = createFib([
 ]);
 
 const rows = [
-  { name: 'a neighbour', given: '198.51.100.7', expected: { kind: 'on-link' } },
+  { name: 'a neighbour', given: '198.51.100.7', expected: { kind: 'on-link', oif: 2 } },
   {
     name: 'the longest prefix wins',
     given: '203.0.113.5',
@@ -46,7 +46,7 @@ const rows = [
       why: 'its next hop "203.0.113.7" falls under the unreachable route "203.0.113.7/32"',
     },
   },
-  { name: 'IPv6 on a link', given: 'fd00::7', expected: { kind: 'on-link' } },
+  { name: 'IPv6 on a link', given: 'fd00::7', expected: { kind: 'on-link', oif: 3 } },
   {
     name: 'no route of the family',
     given: 'fd01::7',

@@ -6,8 +6,8 @@ import { type Family, type Ip, ipFamily } from '../../lib/ip.ts';
 import type { NextHop, Route } from '../../lib/linux/routes.ts';
 
 export type Resolution =
-  /** A neighbour; the kernel finds the link. */
-  | { readonly kind: 'on-link' }
+  /** A neighbour on this link; absent: the kernel finds it. */
+  | { readonly kind: 'on-link'; readonly oif?: number }
   /** Through these gateways. */
   | { readonly kind: 'via'; readonly route: Cidr; readonly hops: readonly NextHop[] }
   | { readonly kind: 'unreachable'; readonly why: string };
@@ -53,5 +53,6 @@ function through(route: Route, ip: Ip): Resolution {
   if (route.type !== 'unicast') {
     return { kind: 'unreachable', why: `its next hop "${ip}" falls under the ${route.type} route "${route.dst}"` };
   }
-  return route.nextHops.length === 0 ? { kind: 'on-link' } : { kind: 'via', route: route.dst, hops: route.nextHops };
+  if (route.nextHops.length === 0) return { kind: 'on-link', ...(route.oif !== undefined && { oif: route.oif }) };
+  return { kind: 'via', route: route.dst, hops: route.nextHops };
 }

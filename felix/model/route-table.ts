@@ -8,7 +8,7 @@ import type { Ip } from '../../lib/ip.ts';
 import { createKeyedTable, type KeyedTable } from '../../lib/keyed-table.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 import type { NextHop, Route } from '../../lib/linux/routes.ts';
-import { createFib, type Fib } from './fib.ts';
+import { createFib, type Fib, type Resolution } from './fib.ts';
 import { createLearned, type LearnedRoutes } from './learned.ts';
 import { createRib } from './rib.ts';
 import { type DesiredRoute, sameRoute } from './route.ts';
@@ -184,11 +184,24 @@ function hopsTo(
   const found = new Map<string, NextHop>();
   let why: string | undefined;
   for (const gateway of gateways) {
-    const way = fib?.resolve(gateway) ?? { kind: 'on-link' as const };
+    const way: Resolution = fib?.resolve(gateway) ?? { kind: 'on-link' };
     if (way.kind === 'unreachable') why = way.why;
-    for (const hop of way.kind === 'via' ? way.hops : way.kind === 'on-link' ? [{ gateway }] : []) {
+    for (const hop of waysOf(way, gateway)) {
       found.set(`${hop.gateway} ${hop.oif ?? ''}`, hop);
     }
   }
   return { nextHops: [...found.values()], ...(why !== undefined && { why }) };
+}
+
+function waysOf(way: Resolution, gateway: Ip): readonly NextHop[] {
+  switch (way.kind) {
+    case 'on-link':
+      return [{ gateway, ...(way.oif !== undefined && { oif: way.oif }) }];
+    case 'via':
+      return way.hops;
+    case 'unreachable':
+      return [];
+    default:
+      return way satisfies never;
+  }
 }

@@ -20,7 +20,7 @@ const RT_SCOPE_LINK = 253;
 const RT_SCOPE_NOWHERE = 255;
 const RTM_F_CLONED = 0x200;
 const RTNH_F_ONLINK = 4;
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, VIA: 18 } as const;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, VIA: 18, NH_ID: 30 } as const;
 const RTMSG_LENGTH = 12;
 const RTNEXTHOP_LENGTH = 8;
 
@@ -28,7 +28,7 @@ const writer = createNetlinkWriter();
 
 /** A route to write, or the key of one to delete (any type and scope, this protocol and metric). */
 export function encodeRoute(
-  route: RouteKey & Pick<Route, 'nextHops' | 'oif' | 'scope'> & { readonly type?: Route['type'] },
+  route: RouteKey & Pick<Route, 'nextHops' | 'nextHopId' | 'oif' | 'scope'> & { readonly type?: Route['type'] },
   purpose: 'write' | 'delete',
 ): Uint8Array {
   const { dst, protocol, metric, oif, nextHops, type } = route;
@@ -40,14 +40,15 @@ export function encodeRoute(
     protocol,
     scope: purpose === 'delete' ? RT_SCOPE_NOWHERE : (route.scope ?? usualScope(route, family)),
     type: type === undefined ? 0 : RTN[type],
-    flags: nextHops.length === 1 && only?.onlink === true ? RTNH_F_ONLINK : 0,
+    flags: nextHops.length === 1 && only?.onlink === true && route.nextHopId === undefined ? RTNH_F_ONLINK : 0,
   });
   const to = writer.begin(RTA.DST);
   writer.ip(cidrAddress(dst));
   writer.end(to);
   writeU32(RTA.PRIORITY, metric);
   if (oif !== undefined) writeU32(RTA.OIF, oif);
-  if (nextHops.length > 1) {
+  if (route.nextHopId !== undefined) writeU32(RTA.NH_ID, route.nextHopId);
+  else if (nextHops.length > 1) {
     const multipath = writer.begin(RTA.MULTIPATH);
     for (const hop of nextHops) writeNextHop(hop, family);
     writer.end(multipath);
@@ -75,6 +76,7 @@ export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefine
   if ((flags & RTM_F_CLONED) !== 0) return undefined;
   const dst = attributes.get(RTA.DST);
   const nextHops = decodeNextHops(attributes, flags);
+  const nextHopId = read(RTA.NH_ID);
   const oif = routeType === 'unicast' && nextHops.length === 0 ? read(RTA.OIF) : undefined;
   const route = {
     dst: destination(dst, dstLength, family),
@@ -83,6 +85,7 @@ export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefine
     metric: read(RTA.PRIORITY) ?? 0,
     ...(oif === undefined ? {} : { oif }),
     nextHops,
+    ...(nextHopId === undefined ? {} : { nextHopId }),
   } satisfies Route;
   return scope === usualScope(route, family) ? route : { ...route, scope };
 }

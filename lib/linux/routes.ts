@@ -21,6 +21,8 @@ export type Route = {
   readonly scope?: number;
   readonly oif?: number;
   readonly nextHops: readonly NextHop[];
+  /** The next hop object that says where it leads; written instead of `nextHops`, read besides them. */
+  readonly nextHopId?: number;
 };
 
 /** A way to the destination. Without `oif` the kernel finds the link; `onlink`: the gateway need not be in a subnet. */
