@@ -71,6 +71,12 @@ test('parseRequest() refuses bad input with the number of the specification', as
       expected: 4,
       text: /CNI_ARGS/,
     },
+    {
+      name: 'addresses from elsewhere',
+      stdin: { ...CONFIG, ipam: { type: 'host-local' } },
+      expected: 2,
+      text: /ipam\.type "host-local"/,
+    },
     { name: 'empty', stdin: '', expected: 6, text: /0 bytes: it is not JSON/ },
     { name: 'cut off', stdin: '{"cniVersion":"1.0.0"', expected: 6, text: /not JSON/ },
     { name: 'NUL', stdin: '{"cniVersion":"1.0.0"}\0', expected: 6, text: /not JSON/ },

@@ -65,14 +65,18 @@ const netConfSchema = z.looseObject({
   name: z.string().regex(NAME, 'expected letters, digits, dots, dashes and underscores, at most 128'),
   type: z.string(),
   /** 0: the node's. IPv4 needs 68 bytes (RFC 791). */
-  mtu: z.union([z.literal(0), z.int().min(68).max(65535)]).optional(),
+  mtu: z.union([z.literal(0), z.int().min(68).max(65535)], 'expected 0, or 68 to 65535 bytes').optional(),
   dns: z.looseObject({}).optional(),
   /** What the runtime passes on for the capabilities of this plugin (CNI conventions). */
   runtimeConfig: z.looseObject({ ips: z.array(z.string()).optional(), mac: z.string().optional() }).optional(),
   args: argsSchema.optional().catch(undefined),
   /** Under Calico's names. */
   ipam: z
-    .looseObject({ ipv4_pools: z.array(z.string()).optional(), ipv6_pools: z.array(z.string()).optional() })
+    .looseObject({
+      type: z.string().optional(),
+      ipv4_pools: z.array(z.string()).optional(),
+      ipv6_pools: z.array(z.string()).optional(),
+    })
     .optional(),
   prevResult: resultSchema.optional(),
   'cni.dev/valid-attachments': z.array(attachmentSchema).optional(),
@@ -80,13 +84,14 @@ const netConfSchema = z.looseObject({
 
 export type NetConf = z.output<typeof netConfSchema>;
 
-/** @throws CniError 1, 4, 6 or 7 */
+/** @throws CniError 1, 2, 4, 6 or 7 */
 export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
   const config = parseConfig(stdin);
   const command = environment.CNI_COMMAND;
   checkVerb(command ?? '', config.cniVersion);
   switch (command) {
     case 'ADD':
+      refuseOtherIpam(config);
       if (config.prevResult !== undefined) {
         throw invalidConfig('prevResult: another plugin ran before, expected to be the first of the list');
       }
@@ -108,6 +113,7 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
     case 'GC':
       return { kind: 'gc', config, valid: validOf(config) };
     case 'STATUS':
+      refuseOtherIpam(config);
       return { kind: 'status', config };
     default:
       throw invalidEnvironment('CNI_COMMAND', command, 'one of ADD, DEL, CHECK, GC, STATUS, VERSION');
@@ -148,6 +154,16 @@ function parseConfig(stdin: Uint8Array): NetConf {
   throw invalidConfig(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
 }
 
+// Who names another plugin for addresses expects its addresses. What is there already may go all the same.
+function refuseOtherIpam({ ipam }: NetConf): void {
+  if (ipam?.type === undefined) return;
+  throw new CniError(
+    CNI_CODE.unsupportedField,
+    `Cannot use ipam.type ${quote(ipam.type)} of the network configuration: addresses come from IPPools, expected no such key`,
+    'Remove "type" from "ipam", and create an IPPool',
+  );
+}
+
 function readJson(stdin: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(stdin));
@@ -155,7 +171,7 @@ function readJson(stdin: Uint8Array): unknown {
     const why = error instanceof Error ? error.message.slice(0, 200) : '';
     throw new CniError(
       CNI_CODE.decode,
-      `Cannot read the network configuration of ${stdin.length} bytes: it is not JSON in UTF-8`,
+      `Cannot read the network configuration of ${stdin.length} bytes: it is not JSON in UTF-8, expected an object`,
       why,
     );
   }

@@ -82,7 +82,9 @@ test('what is killed in an ADD or a DEL is set right by the next call', async (t
     }
   });
 
-  const points = [...readFileSync(SHIM_SOURCE, 'utf8').matchAll(/fault_point\("([^"]+)"\)/g)].map(([, name]) => name);
+  const points = [...readFileSync(SHIM_SOURCE, 'utf8').matchAll(/fault_point\("([^"]+)"\)/g)].map(
+    ([, name = '']) => name,
+  );
   const killable = cniCaller({ ...cniPathsOf(node), executable: cniExecutable('faults') });
   const killed = async (command: string, point = ''): Promise<boolean> => {
     const { exitCode } = await killable.call({ command, ...id, environment: { MARGAY_FAULT: point } });
