@@ -97,6 +97,8 @@ export type Operand =
         | 'icmpv6 type';
     }
   | { readonly kind: 'ct'; readonly key: 'state' | 'direction' | 'status' }
+  /** Who sends in this direction of the flow, after address translation of that direction. */
+  | { readonly kind: 'ct-saddr'; readonly direction: 'original' | 'reply'; readonly family: 4 | 6 }
   | { readonly kind: 'ct-mark'; readonly mask: number }
   | { readonly kind: 'fib'; readonly result: 'oif' | 'type'; readonly flags: readonly ('saddr' | 'daddr' | 'iif')[] };
 

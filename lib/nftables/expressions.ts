@@ -4,7 +4,9 @@ import type { ValueType } from './value-types.ts';
 
 /** Expressions that put something of the packet into a register. */
 export type Load =
-  | { readonly kind: 'meta' | 'ct'; readonly key: number; readonly dreg: number }
+  | { readonly kind: 'meta'; readonly key: number; readonly dreg: number }
+  /** `direction` is one of enum ip_conntrack_dir, where the key needs it. */
+  | { readonly kind: 'ct'; readonly key: number; readonly direction?: number; readonly dreg: number }
   | {
       readonly kind: 'payload';
       readonly base: number;

@@ -59,6 +59,8 @@ export const CT_KEYS = {
   status: { key: 2, type: 'ct_status' },
 } as const satisfies Record<CtKey, { readonly key: number; readonly type: ValueType }>;
 export const CT_MARK_KEY = 3;
+const CT_SADDR_KEYS = { 4: 19, 6: 21 } as const;
+const CT_DIRECTIONS = { original: 0, reply: 1 } as const;
 
 /** enum nft_fib_result and nft_fib_flags. `present` asks only whether there is a route. */
 export const FIB_RESULTS = { oif: 1, type: 3 } as const;
@@ -73,6 +75,8 @@ export function operandType(operand: Operand): ValueType {
       return PAYLOAD_FIELDS[operand.field].type;
     case 'ct':
       return CT_KEYS[operand.key].type;
+    case 'ct-saddr':
+      return operand.family === 4 ? 'ipv4_addr' : 'ipv6_addr';
     case 'ct-mark':
       return 'mark';
     case 'fib':
@@ -103,6 +107,8 @@ export function operandLoad(operand: Operand, dreg: number): Load {
     }
     case 'ct':
       return { kind: 'ct', key: CT_KEYS[operand.key].key, dreg };
+    case 'ct-saddr':
+      return { kind: 'ct', key: CT_SADDR_KEYS[operand.family], direction: CT_DIRECTIONS[operand.direction], dreg };
     case 'ct-mark':
       return { kind: 'ct', key: CT_MARK_KEY, dreg };
     case 'fib': {
@@ -135,6 +141,7 @@ export function loadOperand(load: Load, known: Protocols): Operand | undefined {
       return field && { kind: 'payload', field };
     }
     case 'ct': {
+      if (load.direction !== undefined) return ctSaddr(load.key, load.direction);
       if (load.key === CT_MARK_KEY) return { kind: 'ct-mark', mask: 0xffffffff };
       const key = keyOf(CT_KEYS, (ct) => ct.key === load.key);
       return key && { kind: 'ct', key };
@@ -150,6 +157,12 @@ export function loadOperand(load: Load, known: Protocols): Operand | undefined {
     default:
       return load satisfies never;
   }
+}
+
+function ctSaddr(key: number, number: number): Operand | undefined {
+  const direction = keyOf(CT_DIRECTIONS, (one) => one === number);
+  const family = ([4, 6] as const).find((one) => CT_SADDR_KEYS[one] === key);
+  return direction && family && { kind: 'ct-saddr', direction, family };
 }
 
 function keyOf<K extends string, V>(table: Readonly<Record<K, V>>, fits: (value: V) => boolean): K | undefined {

@@ -114,6 +114,8 @@ function printOperand(operand: Operand): string {
       return operand.field;
     case 'ct':
       return `ct ${operand.key}`;
+    case 'ct-saddr':
+      return `ct ${operand.direction} ${operand.family === 4 ? 'ip' : 'ip6'} saddr`;
     case 'ct-mark':
       return operand.mask >>> 0 === 0xffffffff ? 'ct mark' : `ct mark & ${printScalar('mark', operand.mask >>> 0)}`;
     case 'fib':

@@ -20,6 +20,8 @@ export type WalkPacket = {
   readonly ctMark: number;
   /** Absent: the flow's addresses were not translated. */
   readonly ctStatus?: 'dnat' | 'snat';
+  /** Who sends in each direction of the flow. Absent: the packet belongs to none. */
+  readonly ctSaddr?: { readonly original: Ip; readonly reply: Ip };
 };
 
 /** What statements may change on the way. */
@@ -114,6 +116,10 @@ function fieldValue(operand: Operand, state: PacketState): Scalar | undefined {
       if (operand.key === 'state') return state.ctState;
       if (operand.key === 'direction') return packet.ctDirection;
       return packet.ctStatus ?? 0;
+    case 'ct-saddr': {
+      const saddr = packet.ctSaddr?.[operand.direction];
+      return saddr !== undefined && ipFamily(saddr) === operand.family ? saddr : undefined;
+    }
     case 'ct-mark':
       return (state.ctMark & operand.mask) >>> 0;
     case 'fib':

@@ -51,10 +51,16 @@ function read(name: string, data: Attributes, resolve: ResolveSet): Expression |
         ? undefined
         : { kind: 'meta', key: readU32(data, NFTA_META.key), dreg: readU32(data, NFTA_META.dreg) };
     case 'ct':
-      if (data.has(NFTA_CT.direction)) return undefined;
-      return data.has(NFTA_CT.sreg)
-        ? { kind: 'ct-set', key: readU32(data, NFTA_CT.key), sreg: readU32(data, NFTA_CT.sreg) }
-        : { kind: 'ct', key: readU32(data, NFTA_CT.key), dreg: readU32(data, NFTA_CT.dreg) };
+      if (data.has(NFTA_CT.sreg)) {
+        if (data.has(NFTA_CT.direction)) return undefined;
+        return { kind: 'ct-set', key: readU32(data, NFTA_CT.key), sreg: readU32(data, NFTA_CT.sreg) };
+      }
+      return {
+        kind: 'ct',
+        key: readU32(data, NFTA_CT.key),
+        ...(data.has(NFTA_CT.direction) && { direction: data.get(NFTA_CT.direction)?.[0] ?? 0 }),
+        dreg: readU32(data, NFTA_CT.dreg),
+      };
     case 'payload':
       if (!data.has(NFTA_PAYLOAD.dreg)) return undefined;
       return {

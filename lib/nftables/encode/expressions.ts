@@ -60,6 +60,7 @@ function writeData(out: AttributeWriter, e: Expression, setIdOf: SetIdOf): void 
       return;
     case 'ct':
       out.u32(NFTA_CT.key, e.key);
+      if (e.direction !== undefined) out.u8(NFTA_CT.direction, e.direction);
       out.u32(NFTA_CT.dreg, e.dreg);
       return;
     case 'ct-set':

@@ -26,6 +26,7 @@ import {
 import { provenBy } from '../encode/rule.ts';
 import { operandProtocols } from '../operands.ts';
 import { canonicalRule } from '../print-rule.ts';
+import { NFPROTO } from '../uapi.ts';
 
 export const TABLE: Table = { name: 'margay-test' as TableName, flags: [] };
 
@@ -190,17 +191,19 @@ function protocolsOf(statement: Statement): readonly (readonly [string, number |
   }
   if (statement.kind !== 'match') return [];
   const { left } = statement;
-  if (left.kind === 'payload') return fieldProtocols(left);
+  if (left.kind === 'payload' || left.kind === 'ct-saddr') return fieldProtocols(left);
   if (left.kind !== 'meta' || (left.key !== 'l4proto' && left.key !== 'nfproto')) return [];
   const proven = Object.entries(provenBy(statement));
   return proven.length === 0 ? [[left.key, 'other']] : proven;
 }
 
 /** nft(8) calls the bytes of a port by another name when the protocol is known, such as `icmp checksum`. */
-const fieldProtocols = (operand: Operand): readonly (readonly [string, number | 'other'])[] =>
-  operand.kind === 'payload' && operand.field.startsWith('th ')
-    ? [['l4proto', 'other']]
-    : Object.entries(operandProtocols(operand));
+function fieldProtocols(operand: Operand): readonly (readonly [string, number | 'other'])[] {
+  if (operand.kind === 'payload' && operand.field.startsWith('th ')) return [['l4proto', 'other']];
+  // The kernel needs no match of the family before it, but nft(8) wants none of the other family.
+  if (operand.kind === 'ct-saddr') return [['nfproto', operand.family === 4 ? NFPROTO.ipv4 : NFPROTO.ipv6]];
+  return Object.entries(operandProtocols(operand));
+}
 
 const payload = (field: Extract<Operand, { kind: 'payload' }>['field']): Operand => ({ kind: 'payload', field });
 const meta = (key: Extract<Operand, { kind: 'meta' }>['key']): Operand => ({ kind: 'meta', key });
@@ -230,6 +233,8 @@ function condition(world: World, place: 'base' | 'regular'): fc.Arbitrary<Statem
       (s) => !JSON.stringify(s).includes('anyOf'),
     ),
     match({ kind: 'ct', key: 'status' }, word('snat', 'dnat')),
+    match({ kind: 'ct-saddr', direction: 'reply', family: 4 }, word('10.244.0.1', '10.244.0.2')),
+    match({ kind: 'ct-saddr', direction: 'original', family: 6 }, word('fd00:10:244::1', '2001:db8::1')),
     match({ kind: 'ct-mark', mask: 0xffff }, fc.nat(5)),
     match({ kind: 'ct-mark', mask: 0xffff_0000 }, fc.constantFrom(0, 0x10_0000, 0xfff0_0000)),
     match({ kind: 'ct-mark', mask: 0xffffffff }, fc.nat(5)),
