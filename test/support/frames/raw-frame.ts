@@ -114,6 +114,12 @@ export function icmp(addresses: Addresses, type: number, code: number, body: Buf
   return bytes;
 }
 
+/** The error that a host without a listener sends, about the packet `quoted` (RFC 792, RFC 4443 3.1). */
+export function portUnreachable(addresses: Addresses, quoted: Buffer): Buffer {
+  const [protocol, type, code] = ipFamily(addresses.saddr) === 4 ? [PROTOCOL.icmp, 3, 3] : [PROTOCOL.icmpv6, 1, 4];
+  return packet(addresses, protocol, icmp(addresses, type, code, Buffer.concat([Buffer.alloc(4), quoted])));
+}
+
 /** Ethernet and IPv4. `op`: 1 request, 2 reply. */
 export function arp(
   op: 1 | 2,

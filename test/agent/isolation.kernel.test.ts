@@ -1,0 +1,183 @@
+// What a pod may not reach: the BGP speaker, the sockets and the loopback of its own node; and another pod that policy
+// closes to it, by raw frames of every odd kind. Each kind is sent to an open pod as well, where it must arrive.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { gobgpdCommand } from '../../bgp/gobgpd.ts';
+import { HOST_MAC } from '../../cni/pod-side.ts';
+import { type Ip, ipFamily, parseIp } from '../../lib/ip.ts';
+import { unwrap } from '../../lib/result.ts';
+import { waitFor } from '../../lib/wait-for.ts';
+import { type AgentNode, agentNode, type TestPod } from '../support/agent-node.ts';
+import { type Ear, listenIn, volley } from '../support/frames/attacker.ts';
+import { ODD_PACKETS, ports } from '../support/frames/odd-packets.ts';
+import { quiet } from '../support/frames/quiet.ts';
+import * as raw from '../support/frames/raw-frame.ts';
+import { globalAddress } from '../support/global-address.ts';
+import { margay } from '../support/margay-cli.ts';
+import { NAMESPACE, policy } from './world.ts';
+
+const ip = (text: string): Ip => unwrap(parseIp(text));
+const HOST = Buffer.from(HOST_MAC.replaceAll(':', ''), 'hex');
+const NODE = { 4: ip('198.51.100.11'), 6: ip('fd00:198:51::11') } as const;
+
+type Party = { readonly pod: TestPod; readonly ips: Readonly<Record<4 | 6, Ip>>; readonly end: Ear };
+type World = { readonly node: AgentNode; readonly mallory: Party; readonly open: Party; readonly closed: Party };
+
+test('a pod that wants in', async (t) => {
+  const world = await makeWorld(t);
+  const { node, mallory, open, closed } = world;
+
+  const frameOf = ({ end }: Party, packet: Buffer): Buffer =>
+    raw.packetFrame({ to: HOST, from: end.socket.mac }, packet);
+  /** What passes. */
+  const mark = (from: Party = mallory, to: Party = open): Buffer => {
+    const both = { saddr: from.ips[4], daddr: to.ips[4] };
+    return frameOf(from, raw.ipv4(both, raw.PROTOCOL.udp, raw.udp(both, ports(9), randomBytes(16))));
+  };
+  /** Sends packets of mallory's, and tells which of the pods heard `payload`. */
+  const heardBy = async (payload: Buffer, packets: readonly Buffer[]): Promise<readonly string[]> => {
+    const frames = packets.map((packet) => frameOf(mallory, packet));
+    const heard = await volley(mallory.end.socket, frames, { mark: mark(), ears: [open.end, closed.end] });
+    return ['open', 'closed'].filter((_, index) => heard[index]?.some((frame) => frame.includes(payload)));
+  };
+
+  /** Addresses and ports of the node's that first packets of mallory's came to, behind all our chains. */
+  const reached = async (targets: readonly Ip[], dports: readonly number[]): Promise<readonly string[]> => {
+    await node.netns.exec('nft', 'flush set inet watch local4; flush set inet watch local6');
+    const frames = targets.flatMap((daddr) =>
+      dports.map((dport) => {
+        const saddr = mallory.ips[ipFamily(daddr)];
+        const packet = raw.packet(
+          { saddr, daddr },
+          raw.PROTOCOL.tcp,
+          raw.tcp({ saddr, daddr }, ports(dport), raw.TCP_FLAGS.syn),
+        );
+        return frameOf(mallory, packet);
+      }),
+    );
+    await volley(mallory.end.socket, frames, { mark: mark(), ears: [open.end] });
+    const text = await node.netns.exec('nft', '-j', 'list', 'table', 'inet', 'watch');
+    const { nftables } = JSON.parse(text) as {
+      nftables: readonly { set?: { elem?: readonly { concat: readonly (string | number)[] }[] } }[];
+    };
+    return nftables.flatMap(({ set }) => set?.elem?.map(({ concat }) => concat.join(' ')) ?? []);
+  };
+
+  await t.test('reaches no BGP speaker, under any address of its node, and nothing else that is ours', async () => {
+    const listening = await node.netns.exec('ss', '-lntuH');
+    assert.deepEqual(
+      listening
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/\s+/)[4]),
+      ['198.51.100.11:179'],
+    );
+    const abstract = (await node.netns.exec('cat', '/proc/net/unix')).split('\n').filter((line) => / @/.test(line));
+    assert.deepEqual(abstract, []);
+    const run = dirname(node.controlSocket);
+    assert.equal(statSync(run).mode & 0o077, 0);
+    for (const name of ['control.sock', 'cni.sock']) assert.equal(statSync(join(run, name)).mode & 0o777, 0o600, name);
+
+    const targets = [NODE[4], '198.51.100.77', '127.0.0.1', NODE[6], 'fe80::ecee:eeff:feee:eeee'].map((text) =>
+      ip(text),
+    );
+    assert.deepEqual(await reached(targets, [179]), []);
+    assert.deepEqual((await reached(targets, [22, 10250])).length, 8, 'what else the node serves stays open');
+    const { stdout } = margay([
+      ...['policy', 'verdict', '--agent', node.controlSocket, '--from', 'shop/mallory', '--to', NODE[4]],
+      ...['--port', '179', '--json'],
+    ]);
+    const { verdict, egress, disagreement } = JSON.parse(stdout) as Record<string, unknown> & { egress: object };
+    assert.deepEqual({ verdict, disagreement }, { verdict: 'deny', disagreement: [] });
+    assert.equal((egress as { reason?: string }).reason, 'bgp');
+    // The node itself, and what runs in its network namespace, is not in the way of the rule.
+    await node.netns.exec('bash', '-c', 'exec 3<>/dev/tcp/198.51.100.11/179');
+
+    await node.create({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'BGPConfiguration',
+      metadata: { name: 'default' },
+      spec: { listenPort: 1179 },
+    });
+    await waitFor('the other port to be closed', async () => (await reached(targets, [1179])).length === 0, {
+      timeoutMs: 20_000,
+    });
+  });
+
+  await t.test('reaches the loopback of its node only where the node itself leads there', async () => {
+    const routed = `/proc/sys/net/ipv4/conf/${mallory.pod.hostIfName}/route_localnet`;
+    assert.equal((await node.netns.exec('cat', routed)).trim(), '1', 'the kernel would let it');
+    assert.deepEqual(await reached(['127.0.0.1', '127.0.0.53', '127.255.255.254'].map(ip), [80, 10248]), []);
+    await node.netns.exec(
+      'nft',
+      `table inet local { chain nat { type nat hook prerouting priority -100;
+        ip daddr 169.254.169.254 tcp dport 80 dnat ip to 127.0.0.1:8181; }; }`,
+    );
+    assert.deepEqual(await reached([ip('169.254.169.254')], [80]), ['127.0.0.1 8181']);
+  });
+
+  for (const { name, packets, arrives } of ODD_PACKETS) {
+    await t.test(`gets through to an open pod, but not to a closed one: ${name}`, async () => {
+      for (const family of [4, 6] as const) {
+        for (const [party, label] of [
+          [open, 'open'],
+          [closed, 'closed'],
+        ] as const) {
+          const payload = randomBytes(16);
+          const both = { saddr: mallory.ips[family], daddr: party.ips[family] };
+          const shots = packets(both, payload, NODE[family]);
+          if (shots === undefined) continue;
+          const expected = label === 'open' && (arrives ?? [4, 6]).includes(family) ? ['open'] : [];
+          assert.deepEqual(await heardBy(payload, shots), expected, `IPv${family} to ${label}`);
+        }
+      }
+    });
+  }
+});
+
+async function makeWorld(t: TestContext): Promise<World> {
+  const node = await agentNode(t);
+  await node.create(NAMESPACE);
+  await node.create({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name: 'pods-v6' },
+    spec: { cidr: 'fd00:10:244::/48', blockSize: 120 },
+  });
+  await node.create(policy('closed', { podSelector: { matchLabels: { app: 'closed' } }, policyTypes: ['Ingress'] }));
+  await node.start();
+  const folder = join(dirname(node.controlSocket), 'gobgp');
+  mkdirSync(folder, { mode: 0o700 });
+  const { command, args } = gobgpdCommand({ socketPath: join(folder, 'gobgp.sock') });
+  node.netns.spawn(command, args, { stdio: 'ignore' });
+  await node.netns.exec('ip', 'addr', 'add', `${NODE[6]}/64`, 'dev', 'uplink', 'nodad');
+  await node.netns.exec('ip', 'addr', 'add', '198.51.100.77/24', 'dev', 'uplink');
+  // As a careless administrator would have it.
+  await node.netns.exec('sysctl', '-qw', 'net.ipv4.conf.all.accept_source_route=1');
+  const party = async (name: string): Promise<Party> => {
+    const pod = await node.addPod('shop', name, { app: name });
+    await quiet(pod.netns);
+    return { pod, ips: { 4: ip(pod.ip), 6: ip(await globalAddress(pod)) }, end: listenIn(t, pod.netns.path) };
+  };
+  const world = { node, mallory: await party('mallory'), open: await party('open'), closed: await party('closed') };
+  await node.netns.exec('nft', watch(world.mallory.pod.hostIfName));
+  await waitFor('gobgpd to listen', async () => (await node.netns.exec('ss', '-lntH')).includes(':179'), {
+    timeoutMs: 30_000,
+  });
+  return world;
+}
+
+/** What comes to the node itself past our chains. */
+const watch = (ifName: string): string => `table inet watch {
+  set local4 { type ipv4_addr . inet_service; flags dynamic; }
+  set local6 { type ipv6_addr . inet_service; flags dynamic; }
+  chain local {
+    type filter hook input priority 100;
+    iifname != "${ifName}" accept
+    add @local4 { ip daddr . tcp dport }
+    add @local6 { ip6 daddr . tcp dport }
+  }
+}`;
