@@ -44,6 +44,7 @@ import { createEffects, type Effects } from './effects.ts';
 import { createEndpointWaiters } from './endpoint-waiters.ts';
 import { liveVerdict } from './explain/live-verdict.ts';
 import { ipamView, releaseLeak } from './ipam-view.ts';
+import { createLoopDelay } from './loop-delay.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel } from './model/model.ts';
@@ -163,6 +164,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     revoker,
     check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
   });
+  const loop = createLoopDelay();
   const addresses = { node: config.node, ipam, rtnl, routes: routeDriver };
   const control = await serveControl(join(config.runDirectory, 'control.sock'), {
     ready: () => effects.ready() && state.servesCni,
@@ -174,6 +176,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         revoker: revoker.view(),
         tableOwner: nftDriver.owner,
         servesCni: state.servesCni,
+        loop: loop.view(),
         problems: [
           state.storeProblem,
           state.ipamProblem,
@@ -220,10 +223,13 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);
   state.servesCni = true;
   await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  // The first reading of everything takes as long as it takes.
+  loop.begin();
   log.info({ node: config.node, blocks: ipam.blocks().map((block) => block.cidr) }, 'agent is ready');
 
   await feeding;
   control.close();
+  loop.close();
   await cni.close();
   bgp.close();
   effects.close();

@@ -3,6 +3,7 @@ import type { NftKey, NftObject } from '../lib/nftables/ast.ts';
 import { printRuleset } from '../lib/nftables/print.ts';
 import type { NftDriver } from './driver/nftables.ts';
 import type { Effects } from './effects.ts';
+import type { LoopDelay } from './loop-delay.ts';
 import type { Model } from './model/model.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
 import type { RevokerView } from './revoker.ts';
@@ -16,10 +17,12 @@ export function statusView(options: {
   readonly tableOwner: NftDriver['owner'];
   /** CNI requests are answered. */
   readonly servesCni: boolean;
+  /** Turns of the event loop. */
+  readonly loop: ReturnType<LoopDelay['view']>;
   /** Problems outside the model and the effects. */
   readonly problems: readonly string[];
 }): object {
-  const { node, model, effects, revoker, tableOwner, servesCni, problems } = options;
+  const { node, model, effects, revoker, tableOwner, servesCni, loop, problems } = options;
   const { routing } = model;
   const { connected, desired, peers, settled, why } = routing.bgp();
   const { routes, rejected } = routing.learned();
@@ -29,6 +32,7 @@ export function statusView(options: {
     ready: effects.ready() && servesCni,
     datastoreVersion: model.version(),
     generation: model.generation(),
+    loop,
     table: tableOwner,
     flows: { judgedGeneration: revoker.judgedGeneration, revoked: revoker.revoked, last: revoker.last },
     bgp: {
