@@ -105,16 +105,18 @@ async function node(t: TestContext) {
     await revoker.close();
     for (const socket of Object.values(sockets)) socket.close();
   });
-  for (const raw of [NODE, pool('four', '10.244.0.0/16'), pool('six', 'fd00:10:244::/48')]) {
+  const put = (raw: unknown): void => {
     const value = unwrap(parseResource(raw));
-    model.accept({ kind: 'resource', version: '1', change: { key: keyOf(value), value } });
-  }
+    accept({ kind: 'resource', version: '1', change: { key: keyOf(value), value } });
+  };
+  for (const raw of [NODE, pool('four', '10.244.0.0/16'), pool('six', 'fd00:10:244::/48')]) put(raw);
   model.accept({ kind: 'in-sync', version: '1' });
   model.accept({ kind: 'bgp-up' });
   return {
     ip,
     exec: netns.exec,
     model,
+    put,
     effects,
     learn: (...paths: readonly RibPath[]) => accept({ kind: 'rib', paths }),
     /** Our routes as `ip` lists them, without what it adds for people. */
@@ -178,6 +180,19 @@ test('a next hop behind a router goes through it, and follows when the way chang
   await expect(['10.244.3.0/24 via 198.51.100.129 dev up1']);
   await ip('route', 'del', '203.0.113.0/24');
   await expect([]);
+});
+
+test('a peer is reached by the gateway that its BGPPeer names, and so is what it tells', async (t) => {
+  const { learn, expect, put } = await node(t);
+  put({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'BGPPeer',
+    metadata: { name: 'tor' },
+    spec: { peerIP: '203.0.113.1', asNumber: 64600, reachableBy: '198.51.100.1' },
+  });
+  await expect(['203.0.113.1 via 198.51.100.1 dev up0']);
+  learn({ ...path('10.244.3.0/24', '203.0.113.1'), ebgp: true });
+  await expect(['10.244.3.0/24 via 198.51.100.1 dev up0', '203.0.113.1 via 198.51.100.1 dev up0']);
 });
 
 test('a path that cannot be reached does not hide one that can', async (t) => {

@@ -142,6 +142,8 @@ function kernelRoute(route: DesiredRoute, ifindexOf: (name: IfName) => number | 
     }
     case 'blackhole':
       return { ...base, type: 'blackhole', nextHops: [] };
+    case 'static':
+      return { ...base, type: 'unicast', nextHops: [{ gateway: route.gateway }] };
     case 'learned':
       return { ...base, type: 'unicast', nextHops: route.nextHops };
     default:

@@ -1,5 +1,7 @@
 // The routes that the kernel should have, out of the speaker's table, the blocks and the endpoints. A path that comes or
 // goes costs what it touches; a change of the rules by which paths are judged costs the whole table.
+
+import type { StaticRoute } from '../../bgp/model/desired.ts';
 import { createImporter, type LearnedRoutes as ImportedRoutes, type Importer } from '../../bgp/model/learned.ts';
 import type { PeerImports } from '../../bgp/model/route-policies.ts';
 import type { RibPath } from '../../bgp/model/types.ts';
@@ -11,7 +13,7 @@ import type { NextHop, Route } from '../../lib/linux/routes.ts';
 import { createFib, type Fib, type Resolution } from './fib.ts';
 import { createLearned, type LearnedRoutes } from './learned.ts';
 import { createRib } from './rib.ts';
-import { type DesiredRoute, sameRoute } from './route.ts';
+import { type DesiredRoute, ROUTE_METRIC, ROUTE_PROTOCOL, sameRoute } from './route.ts';
 
 export type RouteTable = {
   /** Of the main table, without ours. */
@@ -49,6 +51,7 @@ export type RouteContext = {
   /** What is believed of each peer beyond the pools. */
   readonly imports: () => ReadonlyMap<Ip, PeerImports>;
   readonly endpoints: () => ReadonlyMap<Cidr, IfName>;
+  readonly statics: () => readonly StaticRoute[];
 };
 
 export function createRouteTable(context: RouteContext): RouteTable {
@@ -56,6 +59,7 @@ export function createRouteTable(context: RouteContext): RouteTable {
   const rib = createRib();
   const routes = createKeyedTable<Cidr, DesiredRoute>(sameRoute);
   const unreachable = new Map<Cidr, string>();
+  let others: readonly Route[] | undefined;
   let fib: Fib | undefined;
   let connected: readonly Cidr[] = [];
   let importer: Importer | undefined;
@@ -94,7 +98,10 @@ export function createRouteTable(context: RouteContext): RouteTable {
 
   const refresh = (): void => {
     if (stale === 'nothing') return;
-    importer ??= newImporter();
+    if (importer === undefined) {
+      if (others !== undefined) fib = createFib([...others, ...context.statics().map(asRoute)]);
+      importer = newImporter();
+    }
     const judged = rib.judge(importer);
     if (speakerUp) for (const prefix of judged) learned.fresh(prefix, rib.at(prefix)?.route?.nextHops);
     if (stale === 'all') {
@@ -104,6 +111,7 @@ export function createRouteTable(context: RouteContext): RouteTable {
         const route = learnedRoute(dst);
         if (route !== undefined) all.set(dst, route);
       }
+      for (const { dst, gateway } of context.statics()) all.set(dst, { kind: 'static', dst, gateway });
       for (const dst of context.blocks()) all.set(dst, { kind: 'blackhole', dst });
       for (const [dst, ifName] of context.endpoints()) all.set(dst, { kind: 'endpoint', dst, ifName });
       routes.replaceAll(all);
@@ -117,7 +125,7 @@ export function createRouteTable(context: RouteContext): RouteTable {
 
   return {
     setFib: (foreign) => {
-      fib = createFib(foreign);
+      others = foreign;
       rulesChanged();
     },
     setConnected: (subnets) => {
@@ -175,6 +183,15 @@ export function createRouteTable(context: RouteContext): RouteTable {
     },
   };
 }
+
+/** What is said of the way to a peer counts like a route of somebody else. */
+const asRoute = ({ dst, gateway }: StaticRoute): Route => ({
+  dst,
+  type: 'unicast',
+  protocol: ROUTE_PROTOCOL,
+  metric: ROUTE_METRIC,
+  nextHops: [{ gateway }],
+});
 
 /** The ways of all next hops that can be reached, without repeats; `why`: of the last that cannot. */
 function hopsTo(

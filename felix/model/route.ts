@@ -15,6 +15,8 @@ export type DesiredRoute =
   | { readonly kind: 'endpoint'; readonly dst: Cidr; readonly ifName: IfName }
   /** A block of this node: what is not assigned goes nowhere, instead of round to the ToR. */
   | { readonly kind: 'blackhole'; readonly dst: Cidr }
+  /** To a BGP peer that is reached through a gateway (`reachableBy`). */
+  | { readonly kind: 'static'; readonly dst: Cidr; readonly gateway: Ip }
   /** Learned over BGP; sorted next hops, several are equal paths. */
   | { readonly kind: 'learned'; readonly dst: Cidr; readonly nextHops: readonly NextHop[] };
 

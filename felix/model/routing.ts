@@ -13,10 +13,11 @@ import type { DesiredBgp, PeerState, RibPath } from '../../bgp/model/types.ts';
 import type { EndpointSlice } from '../../datastore/resources/endpoint-slice.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Service } from '../../datastore/resources/service.ts';
-import type { Cidr } from '../../lib/cidr.ts';
+import { type Cidr, cidrAddress, cidrContainsCidr, cidrLength } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { KeyedTable } from '../../lib/keyed-table.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
+import type { Route } from '../../lib/linux/routes.ts';
 import type { RoutingEvent } from './events.ts';
 import type { Resources } from './resources.ts';
 import type { DesiredRoute } from './route.ts';
@@ -72,6 +73,8 @@ export function createRouting(
   let desired: DesiredBgp | undefined;
   let desiredIsNews = false;
   let imports: DesiredBgpResult['imports'] = new Map();
+  let staticRoutes: DesiredBgpResult['staticRoutes'] = [];
+  let defaultGateways: readonly Ip[] = [];
   let problems: readonly string[] = [];
   // Work waits until somebody asks: a snapshot of thousands of nodes is looked at once, not once for each of them.
   let stale = false;
@@ -85,7 +88,14 @@ export function createRouting(
       return imports;
     },
     endpoints: endpointRoutes,
+    statics: () => {
+      refreshBgp();
+      return staticRoutes;
+    },
   });
+
+  /** A pod's address that no block of ours speaks for. */
+  const isStray = (dst: Cidr): boolean => !blocks.some((block) => cidrContainsCidr(block, dst));
 
   const refreshBgp = (): void => {
     if (!stale) return;
@@ -102,13 +112,15 @@ export function createRouting(
       filters: resources.filters(),
       secrets: resources.secrets(),
       blocks,
+      addresses: [...endpointRoutes().keys()].filter(isStray).map(cidrAddress),
       services: services.advertised().keys(),
       pools: resources.pools(),
+      defaultGateways,
     });
     problems = result.problems;
     desired = result.desired;
     // A node that cannot speak leaves what runs as it is, and its routes as well.
-    if (desired !== undefined) imports = result.imports;
+    if (desired !== undefined) ({ imports, staticRoutes } = result);
     desiredIsNews = true;
   };
 
@@ -128,6 +140,10 @@ export function createRouting(
           break;
         case 'fib':
           table.setFib(event.routes);
+          if (defaultGatewaysOf(event.routes).join() !== defaultGateways.join()) {
+            defaultGateways = defaultGatewaysOf(event.routes);
+            stale = true;
+          }
           break;
         case 'connected':
           table.setConnected(event.subnets);
@@ -170,7 +186,10 @@ export function createRouting(
       else services.setSlice(name, object?.kind === 'EndpointSlice' ? object : undefined);
       if (services.takeChanged()) stale = true;
     },
-    endpointRoutesChanged: table.endpointsChanged,
+    endpointRoutesChanged: (changes) => {
+      table.endpointsChanged(changes);
+      if ([...changes.keys()].some(isStray)) stale = true;
+    },
     get routes() {
       settleIfDone();
       return table.routes();
@@ -201,6 +220,12 @@ export function createRouting(
       return problems;
     },
   };
+}
+
+/** Sorted, so that the order in which the kernel tells them says nothing. */
+function defaultGatewaysOf(routes: readonly Route[]): readonly Ip[] {
+  const defaults = routes.filter(({ dst, type }) => cidrLength(dst) === 0 && type === 'unicast');
+  return [...new Set(defaults.flatMap(({ nextHops }) => nextHops.map(({ gateway }) => gateway)))].sort();
 }
 
 function addressesOf(node: Node): readonly Ip[] {
