@@ -2,11 +2,13 @@
 // that it does not matter who restarted since. Order: start, policies, paths, peers; a peer that comes up finds the
 // rules and the routes in place. One failure does not hide another.
 import type { Ip } from '../../lib/ip.ts';
-import type { DesiredBgp, RibPath } from '../model/types.ts';
-import type { Codec, PathToWrite } from './codec.ts';
-import { noteOf, shortHash } from './note.ts';
-import { globalDifferences, planPaths, planPeers } from './plan.ts';
-import { BgpError, type Rpc } from './rpc.ts';
+import type { DesiredBgp } from '../model/types.ts';
+import { applyPaths } from './apply-paths.ts';
+import { applyPeers } from './apply-peers.ts';
+import { applyPolicies } from './apply-policies.ts';
+import { globalDifferences, keyLimitWarning } from './plan.ts';
+import type { Connection } from './read-paths.ts';
+import { BgpError } from './rpc.ts';
 
 export type ApplyReport = {
   /**
@@ -15,7 +17,7 @@ export type ApplyReport = {
    * the event `up`.
    */
   readonly outcome: 'applied' | 'incomplete' | 'restart-needed' | 'unreachable';
-  /** Sentences for people. */
+  /** Sentences for people; also warnings, which do not make it incomplete. */
   readonly problems: readonly string[];
   /** Whether gobgpd was found not started, that is fresh. */
   readonly started: boolean;
@@ -29,15 +31,27 @@ export type ApplyReport = {
 };
 
 export type ApplyContext = {
-  readonly rpc: Rpc;
-  readonly codec: Codec;
-  readonly readPaths: (ownAsn: number, signal: AbortSignal) => Promise<readonly RibPath[]>;
+  /** @throws BgpError, or the signal's reason */
+  readonly speak: (signal: AbortSignal) => Promise<Connection>;
+  /** Of a listening socket, in bytes: `net.core.optmem_max`. Absent: not known. */
+  readonly optionMemoryBytes: number | undefined;
+};
+
+/** `false`: the step failed, and `problems` says so. */
+export type Attempt = (what: string, step: () => Promise<void>) => Promise<boolean>;
+
+/** What the steps of one `apply()` share. */
+export type ApplyRun = Connection & {
+  readonly desired: DesiredBgp;
+  readonly attempt: Attempt;
+  readonly warn: (sentence: string) => void;
+  readonly signal: AbortSignal;
 };
 
 /** @throws only the signal's reason */
 export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signal: AbortSignal): Promise<ApplyReport> {
   const problems: string[] = [];
-  const { rpc, codec } = context;
+  let failures = 0;
   let report: ApplyReport = {
     outcome: 'applied',
     problems,
@@ -45,7 +59,22 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
     paths: { added: 0, removed: 0 },
     peers: { added: [], replaced: [], removed: [], unchanged: 0 },
   };
+  const attempt: Attempt = async (what, step) => {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      if (!(error instanceof BgpError) || error.code === 'unreachable') throw error;
+      problems.push(`${what}: ${error.message}`);
+      failures++;
+      return false;
+    }
+  };
   try {
+    const connection = await context.speak(signal);
+    const { rpc, codec } = connection;
+    const run: ApplyRun = { ...connection, desired, attempt, signal, warn: (sentence) => problems.push(sentence) };
+    // Always asked first: without a listener a second StartBgp would silently empty the table.
     const actual = await rpc.unary(codec.getBgp, undefined, signal);
     if (actual.asn === 0) {
       await rpc.unary(codec.startBgp, desired.global, signal);
@@ -54,114 +83,16 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
       problems.push(...globalDifferences(actual, desired.global));
       if (problems.length > 0) return { ...report, outcome: 'restart-needed' };
     }
-    const attempt = async (what: string, step: () => Promise<void>): Promise<boolean> => {
-      try {
-        await step();
-        return true;
-      } catch (error) {
-        if (!(error instanceof BgpError) || error.code === 'unreachable') throw error;
-        problems.push(`${what}: ${error.message}`);
-        return false;
-      }
-    };
-    // Without its policy a speaker would pass on everything: no peer is added then.
-    const safe = await attempt('Cannot set export policy', () => applyExports(context, desired, signal));
-    report = { ...report, paths: await applyPaths(context, desired, attempt, signal) };
-    if (safe) report = { ...report, peers: await applyPeers(context, desired, attempt, signal) };
-    return { ...report, outcome: problems.length === 0 ? 'applied' : 'incomplete' };
+    const warning = keyLimitWarning(desired.peers.values(), context.optionMemoryBytes);
+    if (warning !== undefined) run.warn(warning);
+    // Without its policies a speaker would pass on everything: no peer is added then.
+    const policies = await applyPolicies(run);
+    report = { ...report, paths: await applyPaths(run, policies.again) };
+    if (policies.safe) report = { ...report, peers: await applyPeers(run, policies.restart) };
+    return { ...report, outcome: failures === 0 ? 'applied' : 'incomplete' };
   } catch (error) {
     if (!(error instanceof BgpError)) throw error;
     problems.push(error.message);
     return { ...report, outcome: error.code === 'unreachable' ? 'unreachable' : 'incomplete' };
   }
-}
-
-type Attempt = (what: string, step: () => Promise<void>) => Promise<boolean>;
-
-/** Sessions whose routes are resent at once; gobgpd serialises them anyway. */
-const IN_FLIGHT = 32;
-
-// The policy's name carries its hash: equal name, equal content. The new one is assigned before the old one goes.
-async function applyExports({ rpc, codec }: ApplyContext, { exports }: DesiredBgp, signal: AbortSignal): Promise<void> {
-  const name = `margay-export-${shortHash(exports)}`;
-  const before = await assignment(rpc, codec, signal);
-  if (before.policies.length === 1 && before.policies[0] === name && before.otherwise === exports.otherwise) return;
-  try {
-    await rpc.unary(codec.addExportPolicy, { name, exports }, signal);
-  } catch (error) {
-    // Left by an attempt that broke off between adding and assigning it.
-    if (!(error instanceof BgpError) || !/duplicat|exist/.test(error.message)) throw error;
-  }
-  await rpc.unary(codec.setExportAssignment, { name, exports }, signal);
-  for (const old of before.policies) {
-    if (old !== name) await rpc.unary(codec.deletePolicy, old, signal);
-  }
-  // Policies act on what is sent from now on; what was sent before is corrected by sending all again.
-  for await (const { state } of rpc.stream(codec.listPeer(0), undefined, { signal })) {
-    if (state.state === 'established') await rpc.unary(codec.softResetOut, state.address, signal);
-  }
-}
-
-async function assignment(rpc: Rpc, codec: Codec, signal: AbortSignal) {
-  for await (const found of rpc.stream(codec.listExportAssignment, undefined, { signal })) return found;
-  return { policies: [], otherwise: 'none' } as const;
-}
-
-async function applyPaths(
-  { rpc, codec, readPaths }: ApplyContext,
-  desired: DesiredBgp,
-  attempt: Attempt,
-  signal: AbortSignal,
-): Promise<ApplyReport['paths']> {
-  const plan = planPaths(await readPaths(desired.global.asn, signal), desired.paths);
-  const write = (verb: 'advertise' | 'withdraw', call: Codec['addPath'], paths: readonly PathToWrite[]) =>
-    inChunks(paths, (path) => attempt(`Cannot ${verb} "${path.prefix}"`, () => rpc.unary(call, path, signal)));
-  const added = await write('advertise', codec.addPath, plan.add);
-  const removed = await write('withdraw', codec.deletePath, plan.remove);
-  return { added, removed };
-}
-
-async function applyPeers(
-  { rpc, codec }: ApplyContext,
-  desired: DesiredBgp,
-  attempt: Attempt,
-  signal: AbortSignal,
-): Promise<ApplyReport['peers']> {
-  const actual = new Map<Ip, string>();
-  for await (const { note, state } of rpc.stream(codec.listPeer(0), undefined, { signal })) {
-    actual.set(state.address, note);
-  }
-  const plan = planPeers(actual, desired.peers, noteOf);
-  const removed: Ip[] = [];
-  const added: Ip[] = [];
-  const replaced: Ip[] = [];
-  for (const address of plan.remove) {
-    const done = await attempt(`Cannot remove peer "${address}"`, () => rpc.unary(codec.deletePeer, address, signal));
-    if (done) removed.push(address);
-  }
-  for (const peer of plan.replace) {
-    const done = await attempt(`Cannot change peer "${peer.address}"`, async () => {
-      await rpc.unary(codec.deletePeer, peer.address, signal);
-      await rpc.unary(codec.addPeer, { peer, note: noteOf(peer) }, signal);
-    });
-    if (done) replaced.push(peer.address);
-  }
-  await inChunks(plan.add, async (peer) => {
-    const done = await attempt(`Cannot add peer "${peer.address}"`, () =>
-      rpc.unary(codec.addPeer, { peer, note: noteOf(peer) }, signal),
-    );
-    if (done) added.push(peer.address);
-    return done;
-  });
-  return { added, replaced, removed, unchanged: plan.unchanged };
-}
-
-/** Returns how many steps succeeded. */
-async function inChunks<T>(items: readonly T[], step: (item: T) => Promise<boolean>): Promise<number> {
-  let done = 0;
-  for (let at = 0; at < items.length; at += IN_FLIGHT) {
-    const results = await Promise.all(items.slice(at, at + IN_FLIGHT).map(step));
-    done += results.filter(Boolean).length;
-  }
-  return done;
 }

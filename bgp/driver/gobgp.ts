@@ -1,14 +1,18 @@
 // The driver of a gobgpd that runs beside us and is ours entirely: desired state in, table, peers and events out. The
-// connection heals itself; nothing about the speaker is kept in memory.
-//
-//   connecting ──GetBgp answers──► up ──event stream ends──► down ──backoff 50 ms … 1 s──► connecting
-import { setTimeout as delay } from 'node:timers/promises';
+// connection heals itself; nothing about the speaker is kept in memory but its generation, which is asked for anew
+// after each loss.
+import { readFileSync } from 'node:fs';
+import type { Cidr } from '../../lib/cidr.ts';
+import type { Ip } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
 import type { BgpEvent, DesiredBgp, PeerState, RibPath } from '../model/types.ts';
 import { type ApplyReport, applyBgp } from './apply.ts';
+import type { AdjacentDirection, Codec } from './codec.ts';
 import { descriptionOf } from './note.ts';
-import { createRpc, type Rpc } from './rpc.ts';
-import { v3 as codec } from './v3/codec.ts';
+import { type Connection, readPaths } from './read-paths.ts';
+import { createRpc } from './rpc.ts';
+import { watchForever } from './watch.ts';
+import { whichGeneration } from './which-generation.ts';
 
 export type GobgpOptions = {
   /** The unix socket of gobgpd's API; it need not exist yet. */
@@ -26,43 +30,59 @@ export type Gobgp = {
    * means "not known yet", not "withdrawn". @throws BgpError, also when gobgpd is not started
    */
   readonly rib: (signal?: AbortSignal) => Promise<readonly RibPath[]>;
+  /** Those of exactly these prefixes; a prefix without paths is in the table no more. @throws as `rib` */
+  readonly ribOf: (prefixes: Iterable<Cidr>, signal?: AbortSignal) => Promise<readonly RibPath[]>;
+  /**
+   * What a peer has sent, before the import policy (`adj-in`), or is to be sent, after the export policy (`adj-out`,
+   * also while there is no session). @throws BgpError, also when there is no such peer
+   */
+  readonly listAdjacent: (peer: Ip, direction: AdjacentDirection, signal?: AbortSignal) => Promise<readonly RibPath[]>;
   /** Sorted as gobgpd lists them. @throws BgpError */
   readonly peers: (signal?: AbortSignal) => Promise<readonly PeerState[]>;
+  /** Which API it speaks. @throws BgpError */
+  readonly generation: (signal?: AbortSignal) => Promise<Codec['generation']>;
   readonly close: () => void;
 };
-
-/** Changes of the table within this time are one event. */
-const QUIET_MS = 20;
-const RETRY_MS = { first: 50, last: 1000 };
 
 export function createGobgp({ socketPath, log, onEvent }: GobgpOptions): Gobgp {
   const rpc = createRpc(socketPath);
   const closing = new AbortController();
-  void watchForever({ rpc, log, onEvent, signal: closing.signal });
+  let known: Codec | undefined;
+  const onGeneration = (codec: Codec | undefined): void => {
+    known = codec;
+  };
+  void watchForever({ rpc, log, onEvent, signal: closing.signal, onGeneration });
 
-  const readPaths = async (ownAsn: number, signal?: AbortSignal): Promise<readonly RibPath[]> => {
-    const paths: RibPath[] = [];
-    for (const family of [4, 6] as const) {
-      for await (const some of rpc.stream(codec.listPath(ownAsn), family, { signal })) paths.push(...some);
-    }
-    return paths;
+  const speak = async (signal?: AbortSignal): Promise<Connection> => ({
+    rpc,
+    codec: known ?? (await whichGeneration(rpc, signal)),
+  });
+  const read = async (options: Omit<Parameters<typeof readPaths>[1], 'ownAsn'>): Promise<readonly RibPath[]> => {
+    const speaker = await speak(options.signal);
+    const { asn: ownAsn } = await rpc.unary(speaker.codec.getBgp, undefined, options.signal);
+    return readPaths(speaker, { ...options, ownAsn });
   };
   let last: Promise<unknown> = Promise.resolve();
 
   return {
     apply: (desired, signal) => {
-      const next = last.then(() => applyBgp({ rpc, codec, readPaths }, desired, signal));
+      const context = { speak, optionMemoryBytes: optionMemory() };
+      const next = last.then(() => applyBgp(context, desired, signal));
       last = next.catch(() => undefined); // Whoever called it hears of it; the next one only waits its turn.
       return next;
     },
-    rib: async (signal) => readPaths((await rpc.unary(codec.getBgp, undefined, signal)).asn, signal),
+    rib: (signal) => read({ signal }),
+    ribOf: (prefixes, signal) => read({ prefixes, signal }),
+    listAdjacent: (peer, direction, signal) => read({ adjacent: { peer, direction }, signal }),
     peers: async (signal) => {
+      const { codec } = await speak(signal);
       const peers: PeerState[] = [];
       for await (const { note, state } of rpc.stream(codec.listPeer(Date.now() / 1000), undefined, { signal })) {
         peers.push({ ...state, description: descriptionOf(note) });
       }
       return peers;
     },
+    generation: async (signal) => (await speak(signal)).codec.generation,
     close: () => {
       closing.abort();
       rpc.close();
@@ -70,63 +90,11 @@ export function createGobgp({ socketPath, log, onEvent }: GobgpOptions): Gobgp {
   };
 }
 
-type Watch = {
-  readonly rpc: Rpc;
-  readonly log: Log;
-  readonly onEvent: (event: BgpEvent) => void;
-  readonly signal: AbortSignal;
-};
-
-async function watchForever({ rpc, log, onEvent, signal }: Watch): Promise<void> {
-  let retryMs = RETRY_MS.first;
-  while (!signal.aborted) {
-    let up = false;
-    const changed = coalesce(onEvent);
-    const ended = new AbortController();
-    try {
-      // The stream is open before `up`, so that no change after it is missed.
-      const events = rpc
-        .stream(codec.watch, undefined, { signal: AbortSignal.any([signal, ended.signal]), length: 'endless' })
-        [Symbol.asyncIterator]();
-      const first = events.next();
-      first.catch(() => undefined); // It is awaited below, after GetBgp has said why.
-      await rpc.unary(codec.getBgp, undefined, signal);
-      up = true;
-      retryMs = RETRY_MS.first;
-      log.info('gobgpd is up');
-      onEvent({ kind: 'up' });
-      for (let next = await first; !next.done; next = await events.next()) {
-        if (next.value !== undefined) changed.add(next.value);
-      }
-      throw new Error('Cannot watch gobgpd: the event stream ended');
-    } catch (error) {
-      changed.stop();
-      if (signal.aborted) return;
-      const why = error instanceof Error ? error.message : String(error);
-      log[up ? 'warn' : 'debug']({ why }, 'gobgpd is down');
-      if (up) onEvent({ kind: 'down', why });
-    } finally {
-      ended.abort();
-    }
-    await delay(retryMs, undefined, { signal }).catch(() => undefined); // Aborted: the loop's condition ends it.
-    retryMs = Math.min(retryMs * 2, RETRY_MS.last);
+/** Of the network namespace that we are in; gobgpd runs beside us. `undefined` where the kernel does not tell. */
+function optionMemory(): number | undefined {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/optmem_max', 'utf8'));
+  } catch {
+    return undefined; // A namespace may not show it; then there is nothing to warn of.
   }
-}
-
-function coalesce(onEvent: (event: BgpEvent) => void) {
-  const due = new Map<'rib-changed' | 'peer-changed', NodeJS.Timeout>();
-  return {
-    add: (kind: 'rib-changed' | 'peer-changed'): void => {
-      if (due.has(kind)) return;
-      const timer = setTimeout(() => {
-        due.delete(kind);
-        onEvent({ kind });
-      }, QUIET_MS);
-      due.set(kind, timer);
-    },
-    stop: (): void => {
-      for (const timer of due.values()) clearTimeout(timer);
-      due.clear();
-    },
-  };
 }

@@ -6,7 +6,11 @@ import type { DesiredPeer } from '../model/types.ts';
 
 const NOTE = /^(.*) #[0-9a-f]{16}$/s;
 
-export function noteOf(peer: DesiredPeer): string {
+/**
+ * The password is not in the hash: descriptions are shown and logged, and whoever reads one could try passwords against
+ * it. gobgpd lists passwords in clear to whoever may use its socket, so they are compared themselves.
+ */
+export function noteOf({ password: _, ...peer }: DesiredPeer): string {
   return `${peer.description} #${shortHash(peer)}`;
 }
 

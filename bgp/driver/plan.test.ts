@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ADDRESS, BLOCK, cidr, desiredOf, ip } from '../../test/support/bgp-world.ts';
 import type { RibPath } from '../model/types.ts';
 import { descriptionOf, noteOf, shortHash } from './note.ts';
-import { globalDifferences, planPaths, planPeers } from './plan.ts';
+import { globalDifferences, keyLimitWarning, planPaths, planPeers } from './plan.ts';
 
 const DESIRED = desiredOf('n1');
 const PEER = [...DESIRED.peers.values()];
@@ -38,6 +38,14 @@ const PATHS = [
   { name: 'all there', given: [rib(BLOCK.n1)], add: [], remove: [] },
   { name: 'another next hop', given: [rib(BLOCK.n1, { nextHop: ip(ADDRESS.n2) })], add: [BLOCK.n1], remove: [] },
   { name: 'other communities', given: [rib(BLOCK.n1, { communities: [1] })], add: [BLOCK.n1], remove: [] },
+  {
+    name: 'other large communities',
+    given: [rib(BLOCK.n1, { largeCommunities: [[1, 2, 3]] })],
+    add: [BLOCK.n1],
+    remove: [],
+  },
+  { name: 'another preference', given: [rib(BLOCK.n1, { localPref: 0 })], add: [BLOCK.n1], remove: [] },
+  { name: 'another MED', given: [rib(BLOCK.n1, { med: 1 })], add: [BLOCK.n1], remove: [] },
   { name: 'one too many', given: [rib(BLOCK.n1), rib('10.244.9.0/24')], add: [], remove: ['10.244.9.0/24'] },
   { name: 'a learned one is not ours', given: [rib(BLOCK.n2, { local: false })], add: [BLOCK.n1], remove: [] },
 ];
@@ -51,9 +59,9 @@ for (const { name, given, add, remove } of PATHS) {
 
 test('planPeers() compares notes', () => {
   assert.ok(TOR && N2);
-  const plan = (...actual: readonly (readonly [string, string])[]) => {
+  const plan = (...actual: readonly (readonly [address: string, note: string, password?: string])[]) => {
     const { add, replace, remove, unchanged } = planPeers(
-      new Map(actual.map(([address, note]) => [ip(address), note])),
+      new Map(actual.map(([address, note, password = '']) => [ip(address), { note, password }])),
       DESIRED.peers,
       noteOf,
     );
@@ -69,12 +77,37 @@ test('planPeers() compares notes', () => {
     remove: [],
     unchanged: 1,
   });
+  assert.deepEqual(plan([n2, noteOf(N2), 'secret'], [tor, noteOf(TOR)]).replace, [n2]);
   assert.deepEqual(plan(['192.0.2.1', ''], [n2, ''], [tor, noteOf(TOR)]), {
     add: [],
     replace: [n2],
     remove: ['192.0.2.1'],
     unchanged: 1,
   });
+});
+
+test('planPaths() withdraws and advertises again what peers have that should not', () => {
+  const plan = planPaths([rib(BLOCK.n1)], DESIRED.paths, new Set([BLOCK.n1, BLOCK.n2]));
+  assert.deepEqual(
+    [plan.remove, plan.add].map((list) => list.map(({ prefix }) => prefix)),
+    [[BLOCK.n1], [BLOCK.n1]],
+  );
+});
+
+test('keyLimitWarning() speaks up before keys no longer fit', () => {
+  assert.ok(N2);
+  const keyed = (count: number) => Array(count).fill({ ...N2, password: 'secret' });
+  assert.equal(keyLimitWarning([...keyed(866), N2], 131_072), undefined);
+  assert.equal(keyLimitWarning(keyed(100_000), undefined), undefined);
+  assert.equal(
+    keyLimitWarning(keyed(150), 20_480),
+    'Cannot be sure of 150 peers with passwords: net.core.optmem_max is 20480, room for about 150, expected at least 22667',
+  );
+});
+
+test('noteOf() says nothing of the password', () => {
+  assert.ok(N2);
+  assert.equal(noteOf({ ...N2, password: 'secret' }), noteOf(N2));
 });
 
 test('noteOf() keeps the text for people and does not depend on the order of keys', () => {

@@ -1,8 +1,8 @@
 // What has to be done to bring a speaker from what it has to what is desired. Pure.
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
-import type { DesiredBgp, DesiredGlobal, DesiredPath, DesiredPeer, RibPath } from '../model/types.ts';
-import type { GlobalState } from './codec.ts';
+import type { DesiredBgp, DesiredGlobal, DesiredPath, DesiredPeer, LargeCommunity, RibPath } from '../model/types.ts';
+import type { GlobalState, ListedPeer, PathToWrite } from './codec.ts';
 
 /** What differs in settings that only a restart changes, as sentences; empty when nothing does. */
 export function globalDifferences(actual: GlobalState, desired: DesiredGlobal): readonly string[] {
@@ -17,18 +17,26 @@ export function globalDifferences(actual: GlobalState, desired: DesiredGlobal): 
 }
 
 export type PathPlan = {
-  readonly add: readonly { readonly prefix: Cidr; readonly path: DesiredPath }[];
-  readonly remove: readonly { readonly prefix: Cidr; readonly path: DesiredPath }[];
+  /** To be withdrawn before anything is added. */
+  readonly remove: readonly PathToWrite[];
+  readonly add: readonly PathToWrite[];
 };
 
-/** `rib` may hold paths of others: only those that originate here count. */
-export function planPaths(rib: readonly RibPath[], desired: DesiredBgp['paths']): PathPlan {
+/**
+ * `rib` may hold paths of others: only those that originate here count. `again`: prefixes that are to be withdrawn and
+ * advertised anew, because peers have them that should not.
+ */
+export function planPaths(
+  rib: readonly RibPath[],
+  desired: DesiredBgp['paths'],
+  again: ReadonlySet<Cidr> = new Set(),
+): PathPlan {
   const actual = new Map(rib.filter((path) => path.local).map((path) => [path.prefix, path]));
   const add = [...desired].filter(([prefix, path]) => {
     const before = actual.get(prefix);
-    return before === undefined || before.nextHop !== path.nextHop || !sameCommunities(before, path);
+    return before === undefined || again.has(prefix) || !samePath(before, path);
   });
-  const remove = [...actual].filter(([prefix]) => !desired.has(prefix));
+  const remove = [...actual].filter(([prefix]) => !desired.has(prefix) || again.has(prefix));
   return {
     add: add.map(([prefix, path]) => ({ prefix, path })),
     remove: remove.map(([prefix, { nextHop }]) => ({ prefix, path: { nextHop } })),
@@ -43,24 +51,58 @@ export type PeerPlan = {
   readonly unchanged: number;
 };
 
-/** `actual`: the note that each peer carries, by address. */
+/** What of a listed peer tells whether it is as desired. */
+export type KnownPeer = Pick<ListedPeer, 'note' | 'password'>;
+
 export function planPeers(
-  actual: ReadonlyMap<Ip, string>,
+  actual: ReadonlyMap<Ip, KnownPeer>,
   desired: DesiredBgp['peers'],
   noteOf: (peer: DesiredPeer) => string,
 ): PeerPlan {
   const add: DesiredPeer[] = [];
   const replace: DesiredPeer[] = [];
   for (const peer of desired.values()) {
-    const note = actual.get(peer.address);
-    if (note === undefined) add.push(peer);
-    else if (note !== noteOf(peer)) replace.push(peer);
+    const before = actual.get(peer.address);
+    if (before === undefined) add.push(peer);
+    else if (before.note !== noteOf(peer) || before.password !== (peer.password ?? '')) replace.push(peer);
   }
   const remove = [...actual.keys()].filter((address) => !desired.has(address));
   return { add, replace, remove, unchanged: desired.size - add.length - replace.length };
 }
 
+/** What the kernel takes of a listening socket's option memory for one key (measured: 963 keys of 131072 bytes). */
+const KEY_BYTES = 136;
+
+/**
+ * A warning when passwords come near to what the kernel holds for a listening socket; beyond it gobgpd says yes to a
+ * peer whose session never comes up. `undefined`: all is well, or the limit is not known.
+ */
+export function keyLimitWarning(
+  peers: Iterable<DesiredPeer>,
+  optionMemoryBytes: number | undefined,
+): string | undefined {
+  const keyed = [...peers].filter(({ password }) => password !== undefined).length;
+  const most = Math.floor((optionMemoryBytes ?? Number.POSITIVE_INFINITY) / KEY_BYTES);
+  if (keyed <= most * 0.9) return undefined;
+  return `Cannot be sure of ${keyed} peers with passwords: net.core.optmem_max is ${optionMemoryBytes}, room for about ${most}, expected at least ${Math.ceil((keyed * KEY_BYTES) / 0.9)}`;
+}
+
 const sorted = (list: readonly string[]): string => [...list].sort().join(' ');
 
-const sameCommunities = (a: RibPath, b: DesiredPath): boolean =>
-  a.communities.toSorted((x, y) => x - y).join() === (b.communities ?? []).toSorted((x, y) => x - y).join();
+// What is absent from a desired path reads as its default, which means the same to every peer.
+function samePath(actual: RibPath, desired: DesiredPath): boolean {
+  return (
+    actual.nextHop === desired.nextHop &&
+    actual.localPref === (desired.localPref ?? 100) &&
+    actual.med === (desired.med ?? 0) &&
+    numbers(actual.communities) === numbers(desired.communities) &&
+    triples(actual.largeCommunities) === triples(desired.largeCommunities)
+  );
+}
+
+const numbers = (list: readonly number[] = []): string => list.toSorted((a, b) => a - b).join();
+const triples = (list: readonly LargeCommunity[] = []): string =>
+  list
+    .map((one) => one.join(':'))
+    .sort()
+    .join();

@@ -2,8 +2,11 @@
 import { type CallOptions, Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { Call } from './codec.ts';
 
-/** `unreachable`: nobody answers on the socket, or not in time. `refused`: gobgpd said no. */
-export type BgpErrorCode = 'unreachable' | 'refused';
+/**
+ * `unreachable`: nobody answers on the socket, or not in time. `refused`: gobgpd said no. `unimplemented`: it knows no
+ * such service, as that of another generation.
+ */
+export type BgpErrorCode = 'unreachable' | 'refused' | 'unimplemented';
 
 /** A call to gobgpd that failed; the message follows the project's error grammar. */
 export class BgpError extends Error {
@@ -18,6 +21,8 @@ export class BgpError extends Error {
 export type Rpc = {
   /** @throws BgpError, or the signal's reason when it aborts */
   readonly unary: <In, Out>(call: Call<In, Out>, input: In, signal?: AbortSignal) => Promise<Out>;
+  /** Many messages, one answer; a refusal ends it, and what came after the refused message is lost. @throws as `unary` */
+  readonly upload: <In>(call: Call<In, void>, inputs: readonly In[], signal?: AbortSignal) => Promise<void>;
   /** Ends with the stream. @throws as `unary` */
   readonly stream: <In, Out>(call: Call<In, Out>, input: In, options?: StreamOptions) => AsyncIterable<Out>;
   readonly close: () => void;
@@ -64,6 +69,29 @@ export function createRpc(socketPath: string): Rpc {
         );
         signal?.addEventListener('abort', abort, { once: true });
       }),
+    upload: (call, inputs, signal) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const abort = (): void => running.cancel();
+        const running = client.makeClientStreamRequest(
+          call.method,
+          (bytes: Buffer) => bytes,
+          call.decode,
+          new Metadata(),
+          within(STREAM_DEADLINE_MS),
+          (error) => {
+            signal?.removeEventListener('abort', abort);
+            if (error !== null) reject(signal?.aborted ? signal.reason : bgpError(call.method, error));
+            else resolve();
+          },
+        );
+        signal?.addEventListener('abort', abort, { once: true });
+        // Its errors come to the callback above.
+        running.on('error', () => undefined);
+        // Flow control holds back in its queue what gobgpd is too slow for.
+        for (const input of inputs) running.write(Buffer.from(call.encode(input)));
+        running.end();
+      }),
     stream: async function* (call, input, { signal, length = 'finite' } = {}) {
       signal?.throwIfAborted();
       const running = client.makeServerStreamRequest(
@@ -92,8 +120,10 @@ export function createRpc(socketPath: string): Rpc {
 function bgpError(method: string, error: unknown): BgpError {
   const { code, details } = error as Partial<ServiceError>;
   const verb = method.slice(method.lastIndexOf('/') + 1);
+  const foreign = code === status.UNIMPLEMENTED;
   const lost = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || code === status.CANCELLED;
-  return new BgpError(lost ? 'unreachable' : 'refused', `Cannot call gobgpd "${verb}": ${details ?? String(error)}`, {
+  const kind = foreign ? 'unimplemented' : lost ? 'unreachable' : 'refused';
+  return new BgpError(kind, `Cannot call gobgpd "${verb}": ${details ?? String(error)}`, {
     cause: error,
   });
 }

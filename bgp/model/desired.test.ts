@@ -70,7 +70,7 @@ test('desiredBgp() fills in a whole speaker', () => {
     ],
   );
   assert.deepEqual([...desired.paths], [[BLOCK.n1, { nextHop: ADDRESS.n1 }]]);
-  assert.deepEqual(desired.exports, { statements: [{ from: 'local', action: 'accept' }], otherwise: 'reject' });
+  assert.equal(desired.policies.export.otherwise, 'reject');
 });
 
 const PEERS: readonly {

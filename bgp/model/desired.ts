@@ -15,7 +15,7 @@ import { createPasswords } from './passwords.ts';
 import { type PeerImports, routePolicies } from './route-policies.ts';
 import { type Session, sessionsOf } from './sessions.ts';
 import { portOf, readSpeakers, type Speaker } from './speakers.ts';
-import type { DesiredBgp, DesiredExport, DesiredPeer, PeerKey } from './types.ts';
+import type { DesiredBgp, DesiredPeer, PeerKey } from './types.ts';
 
 export type DesiredBgpInput = {
   /** Name of this node. */
@@ -56,9 +56,6 @@ export type DesiredBgpResult = {
   readonly imports: ReadonlyMap<Ip, PeerImports>;
 };
 
-// What goes out while a driver does not know `policies`.
-const EXPORTS: DesiredExport = { statements: [{ from: 'local', action: 'accept' }], otherwise: 'reject' };
-
 export function desiredBgp(input: DesiredBgpInput): DesiredBgpResult {
   const problems: string[] = [];
   const nothing = { desired: undefined, problems, staticRoutes: [], imports: new Map() };
@@ -85,7 +82,6 @@ export function desiredBgp(input: DesiredBgpInput): DesiredBgpResult {
       },
       peers: open.peers,
       paths: ownPaths({ own, blocks, addresses, services, pools, draining }, problems),
-      exports: EXPORTS,
       policies,
     },
     problems,

@@ -81,11 +81,6 @@ export type DesiredPath = {
 /** Global administrator and two local parts, each 32 bits (RFC 8092 §3). */
 export type LargeCommunity = readonly [number, number, number];
 
-/** What the speaker passes on, to all peers: the first statement that fits decides. */
-export type DesiredExport = {
-  readonly statements: readonly { readonly from: PathSource; readonly action: RouteAction }[];
-  readonly otherwise: RouteAction;
-};
 /** Where a path came from: originated here, an iBGP peer, an eBGP peer. */
 export type PathSource = 'local' | 'internal' | 'external';
 export type RouteAction = 'accept' | 'reject';
@@ -95,9 +90,7 @@ export type DesiredBgp = {
   readonly global: DesiredGlobal;
   readonly peers: ReadonlyMap<PeerKey, DesiredPeer>;
   readonly paths: ReadonlyMap<Cidr, DesiredPath>;
-  readonly exports: DesiredExport;
-  /** Both directions. Absent: everything comes in, and `exports` rules what goes out. */
-  readonly policies?: DesiredPolicies;
+  readonly policies: DesiredPolicies;
 };
 
 /** A path of the speaker's table. */

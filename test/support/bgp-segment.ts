@@ -55,9 +55,10 @@ export type Speaker = {
   readonly restart: () => void;
 };
 
-export function startSpeaker(t: TestContext, router: Router): Speaker {
+/** `program`: another gobgpd than that of the distribution. */
+export function startSpeaker(t: TestContext, router: Router, program?: string): Speaker {
   const socketPath = join(router.folder, 'gobgp.sock');
-  const { command, args, env } = gobgpdCommand({ socketPath, logLevel: 'debug' });
+  const { command, args, env } = gobgpdCommand({ socketPath, program, logLevel: 'debug' });
   const log = openSync(join(router.folder, 'gobgpd.log'), 'a');
   const start = (): ChildProcess => {
     rmSync(socketPath, { force: true });

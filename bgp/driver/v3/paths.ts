@@ -1,102 +1,99 @@
 // Paths of gobgpd 3.x: NLRI and attributes travel as `google.protobuf.Any`.
-import { type Cidr, cidrAddress, cidrFamily, cidrLength, parseCidr } from '../../../lib/cidr.ts';
-import { type Family, type Ip, parseIp } from '../../../lib/ip.ts';
-import type { RibPath } from '../../model/types.ts';
-import type { PathToWrite } from '../codec.ts';
-import type { any, FieldsOf, Input, Message, Output } from '../wire/message.ts';
-import * as m from './messages.ts';
+import { cidrAddress, cidrFamily, cidrLength } from '../../../lib/cidr.ts';
+import * as m from '../api/messages.ts';
+import { attributesOut, familyOf, type PathFormat, prefixIn, type WireAttributes } from '../api/paths.ts';
+import {
+  any,
+  bool,
+  type FieldsOf,
+  type Input,
+  type Message,
+  message,
+  messages,
+  nested,
+  type Output,
+  string,
+  strings,
+  uint,
+} from '../wire/message.ts';
 
 const TYPE = 'type.googleapis.com/apipb.';
-/** AFI of a family (IANA address family numbers); SAFI 1 is unicast. */
-export const familyOf = (family: Family): Input<FieldsOf<typeof m.family>> => ({ afi: family === 4 ? 1 : 2, safi: 1 });
+
+const mpReach = message({ family: nested(1, m.family), nextHops: strings(2), nlris: messages(3, any) });
+
+/** Exported for tests. */
+export const path = message({
+  nlri: nested(1, any),
+  attributes: messages(2, any),
+  isWithdraw: bool(5),
+  family: nested(9, m.family),
+  sourceAsn: uint(10),
+  filtered: bool(12),
+  stale: bool(13),
+  neighborIp: string(15),
+});
+const prefixOnly = message({ nlri: nested(1, any) });
 
 type Any = Input<FieldsOf<typeof any>>;
-type WirePath = Output<FieldsOf<typeof m.path>>;
 
-export function pathOut({ prefix, path }: PathToWrite): Input<FieldsOf<typeof m.path>> {
-  const family = cidrFamily(prefix);
-  const nlri = wrap('IPAddressPrefix', m.prefixNlri, { length: cidrLength(prefix), address: cidrAddress(prefix) });
-  const { nextHop, communities = [] } = path;
-  return {
-    nlri,
-    family: familyOf(family),
-    attributes: [
-      // Mandatory, and IGP is 0: sent by its presence.
-      wrap('OriginAttribute', m.origin, { origin: 0 }),
-      family === 4
-        ? wrap('NextHopAttribute', m.nextHop, { nextHop })
-        : wrap('MpReachNLRIAttribute', m.mpReach, { family: familyOf(6), nextHops: [nextHop], nlris: [nlri] }),
-      ...(communities.length === 0 ? [] : [wrap('CommunitiesAttribute', m.communities, { communities })]),
-    ],
-  };
+export const paths: PathFormat = {
+  encode: (input) => {
+    const { prefix } = input;
+    const family = familyOf(cidrFamily(prefix));
+    const nlri = wrap('IPAddressPrefix', m.prefixNlri, { length: cidrLength(prefix), address: cidrAddress(prefix) });
+    const { mpNextHops, ...out } = attributesOut(input);
+    const reach = mpNextHops && { family, nextHops: mpNextHops, nlris: [nlri] };
+    const attributes = [
+      wrap('OriginAttribute', m.origin, out.origin),
+      out.nextHop && wrap('NextHopAttribute', m.nextHop, out.nextHop),
+      reach && wrap('MpReachNLRIAttribute', mpReach, reach),
+      out.med && wrap('MultiExitDiscAttribute', m.med, out.med),
+      out.localPref && wrap('LocalPrefAttribute', m.localPref, out.localPref),
+      out.communities && wrap('CommunitiesAttribute', m.communities, out.communities),
+      out.largeCommunities && wrap('LargeCommunitiesAttribute', m.largeCommunities, out.largeCommunities),
+    ].filter((attribute) => attribute !== undefined);
+    return path.encode({ nlri, family, attributes });
+  },
+  decode: (bytes) => {
+    const read = path.decode(bytes);
+    return { ...read, prefix: nlriIn(read.nlri), attributes: attributesIn(read.attributes) };
+  },
+  prefix: (bytes) => nlriIn(prefixOnly.decode(bytes).nlri),
+};
+
+function nlriIn(nlri: Output<FieldsOf<typeof any>> | undefined) {
+  return nlri?.typeUrl === `${TYPE}IPAddressPrefix` ? prefixIn(m.prefixNlri.decode(nlri.value)) : undefined;
 }
 
-/** `undefined` for what is no unicast path with a next hop that we understand. */
-export function pathIn(path: WirePath, ownAsn: number): RibPath | undefined {
-  const nlri = path.nlri;
-  if (nlri === undefined || nlri.typeUrl !== `${TYPE}IPAddressPrefix` || path.filtered || path.isWithdraw) {
-    return undefined;
-  }
-  const { length, address } = m.prefixNlri.decode(nlri.value);
-  const prefix = parseCidr(`${address}/${length}`);
-  const attributes = attributesIn(path.attributes);
-  if (!prefix.ok || attributes.nextHop === undefined) return undefined;
-  const from = parseIp(path.neighborIp);
-  return {
-    prefix: prefix.value satisfies Cidr,
-    ...attributes,
-    nextHop: attributes.nextHop,
-    ...(from.ok ? { from: from.value } : {}),
-    local: !from.ok,
-    stale: path.stale,
-    ebgp: from.ok && path.sourceAsn !== ownAsn,
-  };
+function attributesIn(attributes: readonly Output<FieldsOf<typeof any>>[]): WireAttributes {
+  let found: WireAttributes = {};
+  for (const { typeUrl, value } of attributes) found = { ...found, ...attributeIn(typeUrl, value) };
+  return found;
 }
 
-function attributesIn(attributes: WirePath['attributes']) {
-  let nextHop: Ip | undefined;
-  let asPath: readonly number[] = [];
-  let asPathLength = 0;
-  let [localPref, med, origin] = [100, 0, 0];
-  let communities: readonly number[] = [];
-  for (const { typeUrl, value } of attributes) {
-    switch (typeUrl.slice(TYPE.length)) {
-      case 'NextHopAttribute':
-        nextHop = addressIn(m.nextHop.decode(value).nextHop);
-        break;
-      case 'MpReachNLRIAttribute':
-        nextHop = addressIn(m.mpReach.decode(value).nextHops[0] ?? '');
-        break;
-      case 'AsPathAttribute': {
-        const { segments } = m.asPath.decode(value);
-        asPath = segments.flatMap((segment) => segment.numbers);
-        asPathLength = segments.reduce((sum, { type, numbers }) => sum + hops(type, numbers.length), 0);
-        break;
-      }
-      case 'LocalPrefAttribute':
-        localPref = m.localPref.decode(value).localPref;
-        break;
-      case 'MultiExitDiscAttribute':
-        med = m.med.decode(value).med;
-        break;
-      case 'OriginAttribute':
-        origin = m.origin.decode(value).origin;
-        break;
-      case 'CommunitiesAttribute':
-        communities = m.communities.decode(value).communities;
-        break;
-      default: // Others change nothing that we decide.
+function attributeIn(typeUrl: string, value: Uint8Array): WireAttributes {
+  switch (typeUrl.slice(TYPE.length)) {
+    case 'NextHopAttribute':
+      return m.nextHop.decode(value);
+    case 'MpReachNLRIAttribute': {
+      const [nextHop] = mpReach.decode(value).nextHops;
+      return nextHop === undefined ? {} : { nextHop };
     }
+    case 'AsPathAttribute':
+      return m.asPath.decode(value);
+    case 'LocalPrefAttribute':
+      return m.localPref.decode(value);
+    case 'MultiExitDiscAttribute':
+      return m.med.decode(value);
+    case 'OriginAttribute':
+      return m.origin.decode(value);
+    case 'CommunitiesAttribute':
+      return m.communities.decode(value);
+    case 'LargeCommunitiesAttribute':
+      return { largeCommunities: m.largeCommunities.decode(value).communities };
+    default: // Others change nothing that we decide.
+      return {};
   }
-  return { nextHop, asPath, asPathLength, localPref, med, origin, communities };
-}
-
-// AsSegment types: 1 set, 2 sequence, 3 and 4 of a confederation, which do not count (RFC 5065 §5.3).
-const hops = (type: number, count: number): number => (type === 2 ? count : type === 1 ? 1 : 0);
-
-function addressIn(text: string): Ip | undefined {
-  const parsed = parseIp(text);
-  return parsed.ok ? parsed.value : undefined;
 }
 
 function wrap<F>(type: string, of: Message<F>, value: Input<F>): Any {

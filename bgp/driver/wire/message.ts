@@ -134,6 +134,14 @@ export function strings(id: number): Field<readonly string[], readonly string[]>
   );
 }
 
+export function bytesList(id: number): Field<readonly Uint8Array[], readonly Uint8Array[]> {
+  const one = bytes(id);
+  return list<Uint8Array, Uint8Array>(id, one.write, (reader, wire) => {
+    expectWire(id, wire, WIRE.bytes);
+    return reader.bytes();
+  });
+}
+
 /** Repeated uint32: sent packed, read packed or one by one. */
 export function uints(id: number): Field<readonly number[], readonly number[]> {
   return {
@@ -160,7 +168,8 @@ export function uints(id: number): Field<readonly number[], readonly number[]> {
 /** `google.protobuf.Any`: a message together with its type's URL. */
 export const any = message({ typeUrl: string(1), value: bytes(2) });
 
-function bytes(id: number): Field<Uint8Array, Uint8Array> {
+/** What is in it is encoded and decoded elsewhere. Read as a view into the message. */
+export function bytes(id: number): Field<Uint8Array, Uint8Array> {
   return {
     id,
     write: (writer, value) => {

@@ -1,0 +1,153 @@
+// The import and the export policy. The name of one in force carries the hash of its content: equal name, equal content.
+// A new one is written completely beside the old, then assigned, which is atomic, then the old one is removed. (The call
+// that replaces all policies at once is of no use: it lets everything through until the new names are assigned, and 4.x
+// loses the length of next hop prefixes on its way.)
+//
+// A policy acts on what is received and sent from then on; a soft reset makes the established peers catch up. That of
+// 3.x does not withdraw what is no longer accepted. What those peers were to have before is therefore compared with what
+// they are to have now: own prefixes that are missing are withdrawn from everybody and advertised again, which those who
+// may have them notice for a millisecond; when a learned one is missing, the session starts anew.
+import type { Cidr } from '../../lib/cidr.ts';
+import type { Ip } from '../../lib/ip.ts';
+import type { RoutePolicy } from '../model/route-policy.ts';
+import type { ApplyRun } from './apply.ts';
+import { listPeers } from './apply-peers.ts';
+import { type CompiledPolicy, compilePolicy, type DefinedSetKind, type PolicyDirection } from './compile-policy.ts';
+import { shortHash } from './note.ts';
+import { readPaths } from './read-paths.ts';
+import { BgpError } from './rpc.ts';
+
+export type PoliciesOutcome = {
+  /** Both are in force. */
+  readonly safe: boolean;
+  /** Own prefixes to be withdrawn and advertised again. */
+  readonly again: ReadonlySet<Cidr>;
+  /** Peers whose session must start anew. */
+  readonly restart: ReadonlySet<Ip>;
+};
+
+/** Prefixes by peer, and whether each originates here. */
+type Advertised = ReadonlyMap<Ip, ReadonlyMap<Cidr, boolean>>;
+type Withheld = { readonly address: Ip; readonly prefix: Cidr; readonly local: boolean };
+
+const NOTHING: Advertised = new Map();
+const SET_KINDS: readonly DefinedSetKind[] = ['prefix', 'neighbor', 'as-path', 'community', 'large-community'];
+
+export async function applyPolicies(run: ApplyRun): Promise<PoliciesOutcome> {
+  const { desired, attempt } = run;
+  const again = new Set<Cidr>();
+  const restart = new Set<Ip>();
+  const compiled = compileBoth(run);
+  let changed = false;
+  const apply = (direction: PolicyDirection) => async (): Promise<void> => {
+    const policy = compiled[direction];
+    if (await isAssigned(run, direction, policy.name)) return;
+    changed = true;
+    const peers = await establishedPeers(run);
+    const before = direction === 'export' ? await advertisedTo(run, peers) : NOTHING;
+    await write(run, policy);
+    await run.rpc.unary(run.codec.setAssignment, { direction, policies: [policy.name] }, run.signal);
+    for (const address of peers) {
+      // It may have gone meanwhile; then there is nothing to correct.
+      await run.rpc.unary(run.codec.softReset, { address, direction }, run.signal).catch(unlessRefused);
+    }
+    const after = direction === 'export' ? await advertisedTo(run, before.keys()) : NOTHING;
+    const withheld = await stillInTable(run, missing(before, after));
+    for (const { address, prefix, local } of withheld) {
+      if (local) again.add(prefix);
+      else restart.add(address);
+    }
+  };
+  const safe =
+    (await attempt('Cannot set import policy', apply('import'))) &&
+    (await attempt('Cannot set export policy', apply('export')));
+  if (safe && changed) await attempt('Cannot remove old policies', () => removeOthers(run, compiled));
+  // Peers that are wanted no longer are not restarted but removed.
+  for (const address of restart) if (!desired.peers.has(address)) restart.delete(address);
+  return { safe, again, restart };
+}
+
+function compileBoth({ desired, codec }: ApplyRun): Readonly<Record<PolicyDirection, CompiledPolicy>> {
+  const compile = (direction: PolicyDirection, policy: RoutePolicy) => {
+    const content = compilePolicy({ name: '', direction, policy });
+    // The generation is in the hash, so that one name stands for one way of writing a policy.
+    const hash = shortHash({ content, generation: codec.generation });
+    return compilePolicy({ name: `margay-${direction}-${hash}`, direction, policy });
+  };
+  const { policies } = desired;
+  return { import: compile('import', policies.import), export: compile('export', policies.export) };
+}
+
+async function isAssigned(
+  { rpc, codec, signal }: ApplyRun,
+  direction: PolicyDirection,
+  name: string,
+): Promise<boolean> {
+  for await (const { policies } of rpc.stream(codec.listAssignment, direction, { signal })) {
+    return policies.length === 1 && policies[0] === name;
+  }
+  return false;
+}
+
+async function write({ rpc, codec, signal }: ApplyRun, policy: CompiledPolicy): Promise<void> {
+  // What is there already was left by an attempt that broke off; adding equal members to a set changes nothing.
+  for (const set of policy.sets) await rpc.unary(codec.addDefinedSet, set, signal);
+  await rpc.unary(codec.addPolicy, policy, signal).catch((error: unknown) => {
+    if (!(error instanceof BgpError) || !/duplicat|exist|already/.test(error.message)) throw error;
+  });
+}
+
+async function removeOthers({ rpc, codec, signal }: ApplyRun, keep: Readonly<Record<PolicyDirection, CompiledPolicy>>) {
+  const policies = new Set([keep.import.name, keep.export.name]);
+  const sets = new Set([...keep.import.sets, ...keep.export.sets].map(({ name }) => name));
+  const names = await collect(rpc.stream(codec.listPolicies, undefined, { signal }));
+  for (const name of names) if (!policies.has(name)) await rpc.unary(codec.deletePolicy, name, signal);
+  for (const kind of SET_KINDS) {
+    for (const name of await collect(rpc.stream(codec.listDefinedSets, kind, { signal }))) {
+      if (!sets.has(name)) await rpc.unary(codec.deleteDefinedSet, { kind, name }, signal);
+    }
+  }
+}
+
+async function establishedPeers(run: ApplyRun): Promise<readonly Ip[]> {
+  return [...(await listPeers(run)).values()]
+    .filter(({ state }) => state.state === 'established')
+    .map(({ state }) => state.address);
+}
+
+/** Nothing where a soft reset does all by itself. */
+async function advertisedTo({ rpc, codec, desired, signal }: ApplyRun, peers: Iterable<Ip>): Promise<Advertised> {
+  if (codec.resetWithdraws) return NOTHING;
+  const found = new Map<Ip, ReadonlyMap<Cidr, boolean>>();
+  for (const peer of peers) {
+    const adjacent = { peer, direction: 'adj-out' } as const;
+    const paths = await readPaths({ rpc, codec }, { ownAsn: desired.global.asn, adjacent, signal });
+    found.set(peer, new Map(paths.map(({ prefix, local }) => [prefix, local])));
+  }
+  return found;
+}
+
+function missing(before: Advertised, after: Advertised): readonly Withheld[] {
+  return [...before].flatMap(([address, prefixes]) =>
+    [...prefixes].flatMap(([prefix, local]) => (after.get(address)?.has(prefix) ? [] : [{ address, prefix, local }])),
+  );
+}
+
+/** What was withdrawn meanwhile, everybody has been told. */
+async function stillInTable({ rpc, codec, desired, signal }: ApplyRun, withheld: readonly Withheld[]) {
+  if (withheld.length === 0) return withheld;
+  const prefixes = new Set(withheld.map(({ prefix }) => prefix));
+  const paths = await readPaths({ rpc, codec }, { ownAsn: desired.global.asn, prefixes, signal });
+  const present = new Set(paths.map(({ prefix }) => prefix));
+  return withheld.filter(({ prefix }) => present.has(prefix));
+}
+
+async function collect<T>(stream: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const one of stream) all.push(one);
+  return all;
+}
+
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof BgpError) || error.code === 'unreachable') throw error;
+}
