@@ -110,9 +110,8 @@ function matchOf(rule: BgpFilterRule, family: Family, { direction, peerType, own
 }
 
 function changeOf({ operations = [] }: BgpFilterRule, { direction, peerType, ownAsn }: FilterContext): RouteChange {
-  const added = operations.flatMap(({ addCommunity }) =>
-    addCommunity === undefined ? [] : [communityOf(addCommunity.value)],
-  );
+  const values = new Set(operations.flatMap(({ addCommunity }) => addCommunity?.value ?? []));
+  const added = [...values].map(communityOf);
   // A later operation puts its numbers before those of an earlier one.
   const prepended = operations.toReversed().flatMap(({ prependASPath }) => prependASPath?.prefix ?? []);
   const priority = operations.findLast(({ setPriority }) => setPriority !== undefined)?.setPriority?.value;
