@@ -6,10 +6,12 @@ import { type TestContext, test } from 'node:test';
 import { HOST_MAC } from '../../cni/pod-side.ts';
 import { type Ip, parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
+import { waitFor } from '../../lib/wait-for.ts';
 import { type AgentNode, agentNode, type TestPod } from '../support/agent-node.ts';
 import { type Ear, listenIn, volley } from '../support/frames/attacker.ts';
 import * as raw from '../support/frames/raw-frame.ts';
 import { globalAddress } from '../support/global-address.ts';
+import { type TestNetns, testNetns } from '../support/netns.ts';
 
 const ip = (text: string): Ip => unwrap(parseIp(text));
 const HOST = Buffer.from(HOST_MAC.replaceAll(':', ''), 'hex');
@@ -32,8 +34,8 @@ test('a pod that lies', async (t) => {
 
   const victimMac = (): Buffer => world.ear.socket.mac;
 
-  const shoot = (frames: readonly Buffer[]): Promise<readonly (readonly Buffer[])[]> => {
-    const { mallory, victim, mouth, ear } = world;
+  const shoot = (frames: readonly Buffer[], mouth = world.mouth): Promise<readonly (readonly Buffer[])[]> => {
+    const { mallory, victim, ear } = world;
     const own = { saddr: ip(mallory.ip), daddr: ip(victim.ip) };
     const mark = raw.ipv4(own, raw.PROTOCOL.udp, raw.udp(own, ports, randomBytes(16)));
     return volley(mouth.socket, frames, {
@@ -100,9 +102,16 @@ test('a pod that lies', async (t) => {
     return nftables.flatMap(({ set }) => set?.elem ?? []).sort();
   };
 
-  const spoofed = async (): Promise<number> => {
-    const text = await world.node.netns.exec('nft', 'list', 'counter', 'inet', 'margay', 'd_spoofed');
+  const counted = async (counter: string): Promise<number> => {
+    const text = await world.node.netns.exec('nft', 'list', 'counter', 'inet', 'margay', counter);
     return Number(/packets (\d+)/.exec(text)?.[1]);
+  };
+
+  const addVeth = async (name: string, peer: TestNetns): Promise<void> => {
+    const link = ['link', 'add', name, 'address', HOST_MAC, 'type', 'veth'];
+    await world.node.netns.exec('ip', ...link, 'peer', 'name', 'eth0', 'netns', peer.name);
+    await world.node.netns.exec('ip', 'link', 'set', name, 'up');
+    await peer.exec('ip', 'link', 'set', 'eth0', 'up');
   };
 
   type Neighbour = { readonly dst: string; readonly dev: string; readonly lladdr?: string };
@@ -136,7 +145,7 @@ test('a pod that lies', async (t) => {
     const [heard = []] = await shoot(frames);
     assert.deepEqual(heard.filter((frame) => frame.includes(PUNCH)).length, 0, 'the other pod has heard none');
     assert.deepEqual(await entered(4), [mallory.ip]);
-    assert.ok((await spoofed()) > lies.length, 'they were seen, and counted');
+    assert.ok((await counted('d_spoofed')) > lies.length, 'they were seen, and counted');
   });
 
   await t.test('gets no IPv6 packet past anti-spoofing but its own, and what its link needs', async () => {
@@ -245,6 +254,55 @@ test('a pod that lies', async (t) => {
     await shoot(frames);
     assert.deepEqual(await foreign(before), []);
     assert.doesNotMatch(await world.node.netns.exec('ip', 'neigh'), /02:00:00:00:be:ef/);
+  });
+
+  await t.test(
+    'gains nothing while nobody watches, nor by an interface that is made anew under its name',
+    async (t) => {
+      const { node, mallory, victim } = world;
+      await node.kill();
+      const lies = [victim.ip, '203.0.113.9', '0.0.0.0'].flatMap((liar) => fourFrames(ip(liar), ip(victim.ip)));
+      const [heard = []] = await shoot(lies);
+      assert.equal(heard.filter((frame) => frame.includes(PUNCH)).length, 0, 'without an agent');
+      await node.netns.exec('ip', 'link', 'del', mallory.hostIfName);
+      await addVeth(mallory.hostIfName, mallory.netns);
+      const again = listenIn(t, mallory.netns.path);
+      const [late = []] = await shoot(lies, again);
+      assert.equal(late.filter((frame) => frame.includes(PUNCH)).length, 0, 'from a new interface');
+      assert.deepEqual(await entered(4), [mallory.ip]);
+    },
+  );
+
+  await t.test('is unknown by an interface that the agent never heard of, and closed', async (t) => {
+    const { victim } = world;
+    const stranger = await testNetns(t, 'stranger');
+    await addVeth('mgy0123456789a', stranger);
+    const mouth = listenIn(t, stranger.path);
+    const dropped = async (): Promise<number> => (await counted('d_spoofed')) + (await counted('d_unknown'));
+    const before = await dropped();
+    const lies = [victim.ip, '10.244.77.7', '203.0.113.9', 'fe80::1'].map((source) => {
+      const both = { saddr: ip(source), daddr: ip(source.includes(':') ? 'fe80::ecee:eeff:feee:eeee' : victim.ip) };
+      const ends = { to: HOST, from: mouth.socket.mac };
+      return raw.packetFrame(ends, raw.packet(both, raw.PROTOCOL.udp, raw.udp(both, ports, PUNCH)));
+    });
+    for (const lie of lies) mouth.socket.send(lie);
+    await waitFor('all of them to be counted', async () => (await dropped()) >= before + lies.length);
+    assert.equal(world.ear.heard().filter((frame) => frame.includes(PUNCH)).length, 0);
+  });
+
+  await t.test('is no concern of interfaces that are not ours', async (t) => {
+    const { node } = world;
+    const neighbour = await testNetns(t, 'other');
+    await addVeth('cali0123456789a', neighbour);
+    await neighbour.exec('ip', 'addr', 'add', '192.0.2.2/24', 'dev', 'eth0');
+    await node.netns.exec('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'cali0123456789a');
+    const settings = (): Promise<string> =>
+      node.netns.exec('sysctl', '-a', '-r', 'net\\.ipv4\\.(conf|neigh)\\.cali0123456789a');
+    const before = await settings();
+    await node.start();
+    await neighbour.exec('ping', '-c1', '-W5', '192.0.2.1');
+    assert.equal(await settings(), before);
+    assert.match(await node.netns.exec('ip', 'link', 'show', 'cali0123456789a'), /state UP/);
   });
 });
 
