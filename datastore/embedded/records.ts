@@ -25,6 +25,8 @@ export type Records = {
   readonly get: (key: string) => StoredRow | undefined;
   /** Sorted by key. */
   readonly list: (kind: Kind, namespace?: string) => readonly StoredRow[];
+  /** Of all objects of a kind, sorted. */
+  readonly keys: (kind: Kind) => readonly ResourceKey[];
   /** Objects written after `version`, in the order of their last write. */
   readonly changesAfter: (version: number, kinds: readonly Kind[], limit: number) => readonly StoredChange[];
   /** Takes the next version. */
@@ -42,6 +44,7 @@ export function createRecords(sqlite: DatabaseSync): Records {
   const range = sqlite.prepare(
     'SELECT key, version, json FROM objects WHERE key >= ? AND key < ? AND json IS NOT NULL ORDER BY key',
   );
+  const keys = sqlite.prepare('SELECT key FROM objects WHERE key >= ? AND key < ? AND json IS NOT NULL ORDER BY key');
   const after = sqlite.prepare(
     `SELECT key, version, json FROM objects
      WHERE version > ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY version LIMIT ?`,
@@ -66,6 +69,7 @@ export function createRecords(sqlite: DatabaseSync): Records {
       // "0" follows "/" in ASCII, so this is the range of all keys below the prefix.
       return range.all(`${prefix}/`, `${prefix}0`).map(rowOf);
     },
+    keys: (kind) => keys.all(`${kind}/`, `${kind}0`).map(keyOf),
     changesAfter: (version, kinds, limit) =>
       after.all(version, JSON.stringify(kinds), limit).map((row) => {
         const { key, version: at } = rowOf(row);
@@ -88,11 +92,16 @@ export function createRecords(sqlite: DatabaseSync): Records {
   };
 }
 
-function rowOf(row: Readonly<Record<string, unknown>>): StoredRow {
+function keyOf(row: Readonly<Record<string, unknown>>): ResourceKey {
   const key = String(row['key']);
+  if (!isKey(key)) throw new Error(`Cannot read datastore row "${key}": unknown kind`);
+  return key;
+}
+
+function rowOf(row: Readonly<Record<string, unknown>>): StoredRow {
+  const key = keyOf(row);
   const version = Number(row['version']);
   const json = String(row['json']);
-  if (!isKey(key)) throw new Error(`Cannot read datastore row "${key}": unknown kind`);
   return { key, version, parse: () => parseRow(key, version, json), raw: () => rawRow(json) };
 }
 

@@ -1,5 +1,7 @@
 // A watch: a snapshot, then, after each wake-up, the objects written since. There is no queue: a slow consumer reads the
-// newest state of what changed, and one that is slower than the memory of deletions is told to begin again.
+// newest state of what changed, and one that is slower than the memory of deletions is told to begin again. The objects of
+// the snapshot are read some at a time, since all at once would be many times what a consumer keeps of them; one that is
+// written meanwhile is told as it is then, and once more after the snapshot.
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type Store, StoreError, type WatchEvent } from '../store.ts';
 import type { Database } from './database.ts';
@@ -22,13 +24,17 @@ export function createWatch(deps: {
     signal.addEventListener('abort', wake.set);
     try {
       const snapshot = await database.read(() => ({
-        rows: kinds.flatMap((kind) => records.list(kind)),
+        keys: kinds.flatMap((kind) => records.keys(kind)),
         version: records.version(),
       }));
-      for (const [index, row] of snapshot.rows.entries()) {
-        if (index % BATCH === BATCH - 1) await breathe();
-        if (signal.aborted) return;
-        yield eventOf(row);
+      while (snapshot.keys.length > 0) {
+        const keys = snapshot.keys.splice(0, BATCH);
+        const rows = await database.read(() => keys.flatMap((key) => records.get(key) ?? []));
+        for (const row of rows) {
+          if (signal.aborted) return;
+          yield eventOf(row);
+        }
+        await breathe();
       }
       yield { kind: 'in-sync', version: String(snapshot.version) };
       let position = snapshot.version;
