@@ -3,7 +3,7 @@ import { type Family, type Ip, ipFamily, ipFromBytes, ipToBytes } from '../ip.ts
 import { KernelError } from './kernel-error.ts';
 import { type NetlinkMessage, NLM_F } from './netlink-message.ts';
 import { addressPayload, readAddress } from './rt-payload.ts';
-import type { Rtnl } from './rtnl.ts';
+import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
 /** An address on a link, with the prefix length of its subnet. */
 export type LinkAddress = { readonly index: number; readonly ip: Ip; readonly prefixLength: number };
@@ -20,13 +20,15 @@ const EADDRNOTAVAIL = 99;
  * @throws KernelError EEXIST when the link has it
  */
 export function addAddress(rtnl: Rtnl, address: LinkAddress): void {
-  rtnl.request({
-    op: `add address ${address.ip}/${address.prefixLength} to link ${address.index}`,
-    type: RTM_NEWADDR,
-    flags: NLM_F.CREATE | NLM_F.EXCL,
-    payload: encodeAddress(address),
-  });
+  rtnl.request(addAddressRequest(address));
 }
+
+export const addAddressRequest = (address: LinkAddress): RtnlRequest => ({
+  op: `add address ${address.ip}/${address.prefixLength} to link ${address.index}`,
+  type: RTM_NEWADDR,
+  flags: NLM_F.CREATE | NLM_F.EXCL,
+  payload: encodeAddress(address),
+});
 
 /** @returns false when the link does not have it. @throws KernelError */
 export function deleteAddress(rtnl: Rtnl, address: LinkAddress): boolean {

@@ -25,6 +25,16 @@ test('doom() deletes links in groups, away from the main thread', async (t) => {
   assert.deepEqual(names(rtnl), ['lo', 'mgy0']);
 });
 
+test('doom() soon deletes links together, and at once when somebody cannot wait', async (t) => {
+  const { rtnl, doomed, pod } = await node(t);
+  const [first = 0, second = 0, third = 0] = veths(rtnl, pod, 4);
+  const both = [doomed.doom([first], 'soon'), doomed.doom([second], 'soon')];
+  assert.deepEqual(names(rtnl), ['lo', 'mgy0', 'mgy1', 'mgy2', 'mgy3']);
+  await doomed.doom([third]);
+  assert.deepEqual(names(rtnl), ['lo', 'mgy3']);
+  await Promise.all(both);
+});
+
 test('sweep() deletes what an earlier process had marked, and nothing else', async (t) => {
   const { rtnl, doomed, pod } = await node(t);
   const [first = 0] = veths(rtnl, pod, 2);

@@ -1,9 +1,11 @@
 // Deleting links without waiting for it on the main thread. The kernel takes some 16 ms to delete a link and 27 ms for a
 // hundred of them at once, so links to delete are put into one interface group, and the group is deleted by a request
 // that another thread sends.
+import { setTimeout as delay } from 'node:timers/promises';
 import koffi from 'koffi';
 import { KernelError } from './kernel-error.ts';
-import { RTM_DELLINK, setLink } from './links.ts';
+import { RTM_DELLINK } from './link-codec.ts';
+import { setLink } from './links.ts';
 import { decodeMessages, encodeMessage, NLM_F, NLMSG, readI32 } from './netlink-message.ts';
 import { linkPayload } from './rt-payload.ts';
 import type { Rtnl } from './rtnl.ts';
@@ -14,16 +16,19 @@ export const DOOMED_GROUP = 0x6d677978;
 export type DoomedLinks = {
   /**
    * Marks the links and resolves when they are deleted; links that are gone already are no error. Marked ones go even
-   * when nobody waits, and `sweep()` takes those of an earlier process.
+   * when nobody waits, and `sweep()` takes those of an earlier process. `soon` lets others join them: meanwhile the
+   * runtime removes most of the pods' namespaces, and the links go with those.
    * @throws KernelError
    */
-  readonly doom: (indexes: readonly number[]) => Promise<void>;
-  /** Deletes what an earlier process had marked. @throws KernelError */
+  readonly doom: (indexes: readonly number[], when?: 'now' | 'soon') => Promise<void>;
+  /** Deletes what is marked, by this process or an earlier one. @throws KernelError */
   readonly sweep: () => Promise<void>;
   /** Resolves when nothing is under way. */
   readonly close: () => Promise<void>;
 };
 
+/** How long `soon` is, in milliseconds. Every deletion keeps all other changes of links and routes waiting. */
+const SOON_MS = 100;
 const ENODEV = 19;
 const EAGAIN = 11;
 const AF_NETLINK = 16;
@@ -51,13 +56,24 @@ export function createDoomedLinks(rtnl: Rtnl): DoomedLinks {
     return next;
   };
 
+  // The one deletion that all wait for who said `soon`.
+  let planned: Promise<void> | undefined;
+  const sweepSoon = (): Promise<void> => {
+    planned ??= delay(SOON_MS).then(() => {
+      planned = undefined;
+      return sweep();
+    });
+    return planned;
+  };
+
   return {
-    doom: async (indexes) => {
+    doom: async (indexes, when = 'now') => {
       const found = indexes.filter((index) => mark(rtnl, index));
-      if (found.length > 0) await sweep();
+      if (found.length > 0) await (when === 'now' ? sweep() : sweepSoon());
     },
     sweep,
     close: async () => {
+      await planned?.catch(() => undefined);
       await Promise.allSettled([running, waiting]);
       group.close();
     },

@@ -1,8 +1,10 @@
 // Network links by rtnetlink: read, create a veth pair, change, delete (include/uapi/linux/if_link.h).
 import { KernelError } from './kernel-error.ts';
-import { type NetlinkMessage, NLM_F, readU32 } from './netlink-message.ts';
-import { linkInfo, linkPayload, nestedPayload, readLink, readLinkInfo } from './rt-payload.ts';
-import type { Rtnl } from './rtnl.ts';
+import { decodeLink, RTM_DELLINK, RTM_NEWLINK } from './link-codec.ts';
+import { macToBytes } from './mac.ts';
+import { NLM_F } from './netlink-message.ts';
+import { linkInfo, linkPayload, nestedPayload } from './rt-payload.ts';
+import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
 /** A link. `running` is the carrier; `peerIndex` is the ifindex of a veth's other end, in the other end's namespace. */
 export type Link = {
@@ -37,8 +39,6 @@ export type LinkChange = {
   readonly alias?: string;
 };
 
-export const RTM_NEWLINK = 16;
-export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
 const VETH_INFO_PEER = 1; // include/uapi/linux/veth.h
@@ -71,22 +71,32 @@ export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly 
 /**
  * Creates both ends at once, down: the driver opens no end before it knows the other. Creating the peer where it belongs
  * avoids moving it later, for which the kernel waits some 15 ms.
+ * @returns the end named `name`
  * @throws KernelError EEXIST when either name is taken
  */
-export function createVeth(rtnl: Rtnl, { name, mac, mtu, peer }: VethSpec): void {
+export function createVeth(rtnl: Rtnl, { name, mac, mtu, peer }: VethSpec): Link {
   const address = peer.mac === undefined ? {} : { address: macBuffer(peer.mac) };
   const peerLink = linkPayload({}, { ifname: peer.name, mtu, netNsFd: peer.netnsFd, ...address });
   const peerInfo = nestedPayload(VETH_INFO_PEER, peerLink);
-  rtnl.request({
-    op: `create veth "${name}" with peer "${peer.name}"`,
+  const op = `create veth "${name}" with peer "${peer.name}"`;
+  // From Linux 6.2 the kernel answers with the link; before, it has to be asked.
+  const answer = rtnl.request({
+    op,
     type: RTM_NEWLINK,
-    flags: NLM_F.CREATE | NLM_F.EXCL,
+    flags: NLM_F.CREATE | NLM_F.EXCL | NLM_F.ECHO,
     payload: linkPayload({}, { ifname: name, mtu, address: macBuffer(mac), linkinfo: linkInfo('veth', peerInfo) }),
   });
+  const link = answer.map(decodeLink).find((each) => each?.name === name) ?? findLink(rtnl, { name });
+  if (link === undefined) throw new KernelError(op, ENODEV, 'it is gone again');
+  return link;
 }
 
 /** @throws KernelError */
-export function setLink(rtnl: Rtnl, index: number, { up, mtu, mac, group, alias }: LinkChange): void {
+export function setLink(rtnl: Rtnl, index: number, change: LinkChange): void {
+  rtnl.request(setLinkRequest(index, change));
+}
+
+export function setLinkRequest(index: number, { up, mtu, mac, group, alias }: LinkChange): RtnlRequest {
   const payload = linkPayload(
     { index, ...(up === undefined ? {} : { flags: up ? { up: true } : {}, change: { up: true } }) },
     {
@@ -96,7 +106,7 @@ export function setLink(rtnl: Rtnl, index: number, { up, mtu, mac, group, alias 
       ...(alias === undefined ? {} : { ifalias: alias }),
     },
   );
-  rtnl.request({ op: `change link ${index}`, type: RTM_SETLINK, payload });
+  return { op: `change link ${index}`, type: RTM_SETLINK, payload };
 }
 
 /**
@@ -114,36 +124,4 @@ export function deleteLink(rtnl: Rtnl, index: number): boolean {
   }
 }
 
-/** `undefined`: not a message about a link. */
-export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined {
-  const message = type === RTM_NEWLINK || type === RTM_DELLINK ? readLink(payload) : undefined;
-  if (message === undefined) return undefined;
-  const { index = 0, flags = {} } = message.data;
-  const { ifname = '', mtu = 0, group = 0, address, ifalias, link, linkinfo } = message.attrs;
-  const kind = linkinfo === undefined ? undefined : readLinkInfo(linkinfo).kind;
-  return {
-    index,
-    name: ifname,
-    ...(kind === undefined ? {} : { kind }),
-    up: flags.up === true,
-    running: flags.lowerUp === true,
-    mtu,
-    ...(address?.length === 6 ? { mac: macFromBytes(address) } : {}),
-    group,
-    ...(ifalias === undefined ? {} : { alias: ifalias }),
-    ...(link === undefined ? {} : { peerIndex: readU32(link) }),
-  };
-}
-
 const macBuffer = (mac: string): Buffer => Buffer.from(macToBytes(mac));
-
-/** Six hex bytes with colons. @throws RangeError for other text */
-export function macToBytes(mac: string): Uint8Array {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) {
-    throw new RangeError(`Cannot use MAC address "${mac}": expected six hex bytes with colons`);
-  }
-  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
-}
-
-export const macFromBytes = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');

@@ -2,10 +2,10 @@
 import { type Ip, ipFamily, ipFromBytes, ipToBytes } from '../ip.ts';
 import { AF } from './addresses.ts';
 import { KernelError } from './kernel-error.ts';
-import { macFromBytes, macToBytes } from './links.ts';
+import { macFromBytes, macToBytes } from './mac.ts';
 import { NLM_F } from './netlink-message.ts';
 import { neighbourPayload, readNeighbour } from './rt-payload.ts';
-import type { Rtnl } from './rtnl.ts';
+import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
 /** A permanent entry: `ip` on link `index` has `mac`. */
 export type Neighbour = { readonly index: number; readonly ip: Ip; readonly mac: string };
@@ -17,13 +17,15 @@ const ENOENT = 2;
 
 /** Writes a permanent entry, in place of any entry of the same address. @throws KernelError */
 export function replaceNeighbour(rtnl: Rtnl, { index, ip, mac }: Neighbour): void {
-  rtnl.request({
-    op: `set neighbour ${ip} of link ${index}`,
-    type: RTM_NEWNEIGH,
-    flags: NLM_F.CREATE | NLM_F.REPLACE,
-    payload: payloadOf(ip, index, mac),
-  });
+  rtnl.request(replaceNeighbourRequest({ index, ip, mac }));
 }
+
+export const replaceNeighbourRequest = ({ index, ip, mac }: Neighbour): RtnlRequest => ({
+  op: `set neighbour ${ip} of link ${index}`,
+  type: RTM_NEWNEIGH,
+  flags: NLM_F.CREATE | NLM_F.REPLACE,
+  payload: payloadOf(ip, index, mac),
+});
 
 /** @returns false when there was none. @throws KernelError */
 export function deleteNeighbour(rtnl: Rtnl, { index, ip }: Pick<Neighbour, 'index' | 'ip'>): boolean {

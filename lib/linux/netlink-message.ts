@@ -6,6 +6,7 @@ export const NLM_F = {
   REQUEST: 0x1,
   MULTI: 0x2,
   ACK: 0x4,
+  ECHO: 0x8,
   DUMP_INTR: 0x10,
   REPLACE: 0x100,
   EXCL: 0x200,
@@ -19,6 +20,7 @@ export const NLMSG = { NOOP: 1, ERROR: 2, DONE: 3 } as const satisfies Record<st
 const HEADER_LENGTH = 16;
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
+const UTF8 = new TextDecoder();
 
 /** A parsed message; `payload` begins after the netlink header. `port` is the sender's, 0 for the kernel itself. */
 export type NetlinkMessage = {
@@ -120,7 +122,7 @@ export function readU16(bytes: Uint8Array, at = 0): number {
 /** Text up to the first NUL. */
 export function readString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return UTF8.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 /** A fixed C structure: fields of 1, 2 or 4 bytes in order, without implicit padding. */

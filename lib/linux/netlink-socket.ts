@@ -98,7 +98,7 @@ function connect(
   address.writeUInt16LE(AF_NETLINK);
   check('bind a netlink socket', libc.bind(fd, address, address.length));
   check('read the address of a netlink socket', libc.getsockname(fd, address, int32(address.length)));
-  const buffer = Buffer.alloc(datagramBytes);
+  const buffer = Buffer.allocUnsafeSlow(datagramBytes);
   let open = true;
 
   return {

@@ -25,16 +25,21 @@ let ownNetns: number | undefined;
 export function inNetns<T>(path: string, fn: () => T): T {
   const fd = openNetns(path);
   try {
-    ownNetns ??= openSync(OWN_NETNS, constants.O_RDONLY);
-    if (setns(fd, CLONE_NEWNET) !== 0) throw new KernelError(`enter network namespace "${path}"`, koffi.errno());
-    try {
-      return fn();
-    } finally {
-      // Staying in a pod's namespace would send everything that follows to the wrong kernel tables.
-      if (setns(ownNetns, CLONE_NEWNET) !== 0) process.abort();
-    }
+    return inOpenNetns(fd, fn);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** As `inNetns()`, with a descriptor of `openNetns()`. @throws KernelError; whatever `fn` throws */
+export function inOpenNetns<T>(fd: number, fn: () => T): T {
+  ownNetns ??= openSync(OWN_NETNS, constants.O_RDONLY);
+  if (setns(fd, CLONE_NEWNET) !== 0) throw new KernelError('enter a network namespace', koffi.errno());
+  try {
+    return fn();
+  } finally {
+    // Staying in a pod's namespace would send everything that follows to the wrong kernel tables.
+    if (setns(ownNetns, CLONE_NEWNET) !== 0) process.abort();
   }
 }
 

@@ -4,7 +4,8 @@
 // messages (ENOBUFS) for a broken descriptor, while here it is news.
 import { decodeAddress, type LinkAddress, RTM_DELADDR, RTM_NEWADDR } from './addresses.ts';
 import { KernelError } from './kernel-error.ts';
-import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './links.ts';
+import { decodeLink, RTM_DELLINK, RTM_NEWLINK } from './link-codec.ts';
+import type { Link } from './links.ts';
 import { decodeMessages, type NetlinkMessage } from './netlink-message.ts';
 import { NETLINK, type NetlinkSocket, openNetlinkSocket } from './netlink-socket.ts';
 import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from './route-codec.ts';

@@ -57,7 +57,7 @@ export function dumpRoutes(
  * @throws KernelError
  */
 export function replaceRoute(rtnl: Rtnl, route: Route): void {
-  rtnl.request(replaceRequest(route));
+  rtnl.request(replaceRouteRequest(route));
 }
 
 /**
@@ -106,13 +106,13 @@ export function sameRoute(wanted: Route, actual: Route): boolean {
 const keyText = ({ dst, protocol, metric }: RouteKey): string => `${dst} ${protocol} ${metric}`;
 
 function requestOf(op: RouteOp): RtnlRequest {
-  if (op.kind === 'replace') return replaceRequest(op.route);
+  if (op.kind === 'replace') return replaceRouteRequest(op.route);
   const { dst, protocol, metric } = op.key;
   const payload = encodeRoute({ dst, protocol, metric, nextHops: [] }, 'delete');
   return { op: `delete route ${dst} with metric ${metric}`, type: RTM_DELROUTE, payload };
 }
 
-const replaceRequest = (route: Route): RtnlRequest => ({
+export const replaceRouteRequest = (route: Route): RtnlRequest => ({
   op: `write route ${route.dst} with metric ${route.metric}`,
   type: RTM_NEWROUTE,
   flags: NLM_F.CREATE | NLM_F.REPLACE,

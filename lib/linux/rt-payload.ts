@@ -1,5 +1,6 @@
 // Payloads of rtnetlink messages about links, addresses and neighbours, written and read by the package `netlink`, which
-// knows their attributes. Routes have a codec of their own, in route-codec.ts: ten thousand of them must be quick.
+// knows their attributes. What must be quick has a codec of its own: routes in route-codec.ts, reading links in
+// link-codec.ts.
 import { AttrStream, ifla, rt } from 'netlink';
 
 /** `struct ifinfomsg` and attributes. */
@@ -23,16 +24,11 @@ export const nestedPayload = (type: number, data: Uint8Array): Uint8Array =>
   collect((out) => out.push(type, Buffer.from(data)));
 
 /** `undefined`: too short to be one. */
-export const readLink = (payload: Uint8Array): rt.LinkMessage | undefined =>
-  payload.length < rt.__LENGTH_Link ? undefined : rt.parseLinkMessage(bufferOf(payload));
-
 export const readAddress = (payload: Uint8Array): rt.AddressMessage | undefined =>
   payload.length < rt.__LENGTH_Address ? undefined : rt.parseAddressMessage(bufferOf(payload));
 
 export const readNeighbour = (payload: Uint8Array): rt.NeighborMessage | undefined =>
   payload.length < rt.__LENGTH_Neighbor ? undefined : rt.parseNeighborMessage(bufferOf(payload));
-
-export const readLinkInfo = (bytes: Buffer): ifla.Info => ifla.parseInfo(bytes);
 
 function collect(write: (out: AttrStream) => void): Uint8Array {
   const out = new AttrStream();

@@ -1,6 +1,6 @@
 // Kernel parameters as files below /proc/sys. Keys are given in parts, because interface names may contain dots.
 // Those of `net` are the ones of the calling thread's network namespace.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { KernelError } from './kernel-error.ts';
 
 /** Key parts, such as `['net', 'ipv4', 'conf', 'mgy0123', 'proxy_arp']`. */
@@ -12,13 +12,21 @@ export function readSysctl(key: SysctlKey): string {
 }
 
 /**
- * Sets a value; a value that is already there is not written again, because writing some keys has side effects.
+ * Sets a value. `if-different`: a value that is already there is not written again, because writing some keys has side
+ * effects. `unread`: for keys that have none, where reading first would double the work.
  * @returns whether it was written
  * @throws KernelError
  */
-export function writeSysctl(key: SysctlKey, value: string): boolean {
-  if (readSysctl(key) === value) return false;
-  attempt('write', key, (path) => writeFileSync(path, value));
+export function writeSysctl(key: SysctlKey, value: string, how: 'if-different' | 'unread' = 'if-different'): boolean {
+  if (how === 'if-different' && readSysctl(key) === value) return false;
+  attempt('write', key, (path) => {
+    const fd = openSync(path, constants.O_WRONLY);
+    try {
+      writeSync(fd, value);
+    } finally {
+      closeSync(fd);
+    }
+  });
   return true;
 }
 
