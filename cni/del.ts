@@ -28,7 +28,7 @@ export async function del(
       throw new CniError(CNI_CODE.notApplied, `Cannot detach pod "${namespace}/${pod}": rules or routes are left`, why);
     }
   }
-  wiring.unwirePod({ handle, hostIfName: hostName }).catch((error: unknown) => {
+  wiring.unwirePod({ handle, hostIfName: hostName }, 'soon').catch((error: unknown) => {
     log.warn({ err: error, hostIfName: hostName }, 'cannot delete the link of a pod that is gone');
   });
   ipam.release(handle);

@@ -40,9 +40,9 @@ export function hostSettings(name: IfName, families: readonly Family[]): readonl
   return settings;
 }
 
-/** Writes the parameters in order. @throws KernelError */
+/** Writes the parameters of a new host end in order. @throws KernelError */
 export function applyHostSettings(name: IfName, families: readonly Family[]): void {
-  for (const { key, value } of hostSettings(name, families)) writeSysctl(key, value);
+  for (const { key, value } of hostSettings(name, families)) writeSysctl(key, value, 'unread');
 }
 
 /** What differs at the node's end, in words. `podLink` is the other end, where it is known. @throws KernelError */

@@ -3,12 +3,12 @@
 // answer (the node has no route to 169.254.1.1), and without waiting for an answer.
 import { cidrOf } from '../lib/cidr.ts';
 import { type Family, familyBits, type Ip, ipFamily, parseIp } from '../lib/ip.ts';
-import { addAddress, listAddresses } from '../lib/linux/addresses.ts';
+import { addAddressRequest, listAddresses } from '../lib/linux/addresses.ts';
 import type { IfName } from '../lib/linux/if-name.ts';
-import { findLink, type Link, setLink } from '../lib/linux/links.ts';
-import { listNeighbours, replaceNeighbour } from '../lib/linux/neighbours.ts';
-import { inNetns } from '../lib/linux/netns.ts';
-import { dumpRoutes, type Route, replaceRoute, sameRoute } from '../lib/linux/routes.ts';
+import { findLink, type Link, setLinkRequest } from '../lib/linux/links.ts';
+import { listNeighbours, replaceNeighbourRequest } from '../lib/linux/neighbours.ts';
+import { inNetns, inOpenNetns } from '../lib/linux/netns.ts';
+import { dumpRoutes, type Route, replaceRouteRequest, sameRoute } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
 import { hasSysctl, readSysctl, type SysctlKey, writeSysctl } from '../lib/linux/sysctl.ts';
 import { unwrap } from '../lib/result.ts';
@@ -25,37 +25,42 @@ export const GATEWAYS = {
 export type PodSide = { readonly netns: string; readonly ifName: IfName; readonly ips: readonly Ip[] };
 
 const RTPROT_STATIC = 4; // include/uapi/linux/rtnetlink.h
+const LOOPBACK_IFINDEX = 1; // include/net/flow.h: `lo` is the first link of every namespace
 const IP_FORWARD: SysctlKey = ['net', 'ipv4', 'ip_forward'];
 const IP6_FORWARDING: SysctlKey = ['net', 'ipv6', 'conf', 'all', 'forwarding'];
 const DISABLE_IPV6 = (ifName: string): SysctlKey => ['net', 'ipv6', 'conf', ifName, 'disable_ipv6'];
 
 /**
- * Brings the pod's end up. Without effect outside the pod's namespace; what it did goes with the link.
- * @returns the link
+ * Brings the pod's end `index` up, in one message to the kernel. Without effect outside the pod's namespace, which
+ * `netnsFd` is; what it did goes with the link.
  * @throws KernelError
  */
-export function configurePodSide({ netns, ifName, ips }: PodSide): Link {
-  return inPod(netns, (rtnl) => {
-    const families = familiesOf(ips);
-    // A pod routes nothing; what the kernel gives a new namespace may be the node's own setting.
-    writeSysctl(IP_FORWARD, '0');
-    if (families.includes(6)) {
-      for (const name of ['all', 'lo', ifName]) writeSysctl(DISABLE_IPV6(name), '0');
-      writeSysctl(IP6_FORWARDING, '0');
-    }
-    const lo = findLink(rtnl, { name: 'lo' });
-    if (lo?.up === false) setLink(rtnl, lo.index, { up: true });
-    const link = findLink(rtnl, { name: ifName });
-    if (link === undefined)
-      throw new Error(`Cannot configure interface "${ifName}": it is gone, expected it in "${netns}"`);
-    setLink(rtnl, link.index, { up: true });
-    for (const ip of ips) addAddress(rtnl, { index: link.index, ip, prefixLength: familyBits(ipFamily(ip)) });
-    for (const family of families) {
-      replaceNeighbour(rtnl, { index: link.index, ip: GATEWAYS[family], mac: HOST_MAC });
-      for (const route of podRoutes(family, link.index)) replaceRoute(rtnl, route);
-    }
-    return link;
-  });
+export function configurePodSide(
+  netnsFd: number,
+  { ifName, ips, index }: Pick<PodSide, 'ifName' | 'ips'> & { readonly index: number },
+): void {
+  const families = familiesOf(ips);
+  const requests = [
+    setLinkRequest(LOOPBACK_IFINDEX, { up: true }),
+    setLinkRequest(index, { up: true }),
+    ...ips.map((ip) => addAddressRequest({ index, ip, prefixLength: familyBits(ipFamily(ip)) })),
+    ...families.flatMap((family) => [
+      replaceNeighbourRequest({ index, ip: GATEWAYS[family], mac: HOST_MAC }),
+      ...podRoutes(family, index).map(replaceRouteRequest),
+    ]),
+  ];
+  inOpenNetns(netnsFd, () =>
+    withRtnl((rtnl) => {
+      // A pod routes nothing; what the kernel gives a new namespace may be the node's own setting.
+      writeSysctl(IP_FORWARD, '0');
+      if (families.includes(6)) {
+        for (const name of ['all', 'lo', ifName]) writeSysctl(DISABLE_IPV6(name), '0');
+        writeSysctl(IP6_FORWARDING, '0');
+      }
+      const failure = rtnl.requestAll(requests).find((each) => each !== undefined);
+      if (failure !== undefined) throw failure;
+    }),
+  );
 }
 
 /** The link named `ifName` in the namespace; `undefined`: there is none. @throws KernelError */
@@ -114,13 +119,13 @@ function podRoutes(family: Family, oif: number): readonly Route[] {
 
 // The socket stays in the pod's namespace; so do the files below /proc/sys while the thread is there. All of it is
 // synchronous, so that one stay is enough.
-function inPod<T>(netns: string, work: (rtnl: Rtnl) => T): T {
-  return inNetns(netns, () => {
-    const rtnl = openRtnl();
-    try {
-      return work(rtnl);
-    } finally {
-      rtnl.close();
-    }
-  });
+const inPod = <T>(netns: string, work: (rtnl: Rtnl) => T): T => inNetns(netns, () => withRtnl(work));
+
+function withRtnl<T>(work: (rtnl: Rtnl) => T): T {
+  const rtnl = openRtnl();
+  try {
+    return work(rtnl);
+  } finally {
+    rtnl.close();
+  }
 }

@@ -16,6 +16,8 @@ export type CniServer = {
 /** A caller that does not send its frame within this is dropped, in milliseconds. */
 const FRAME_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 1024;
+/** Why a call is given up. Without a reason, each call would make an error with a stack of its own. */
+const GONE = 'the caller is gone';
 
 /** @throws Error when another process answers on the socket, or the path cannot be used */
 export async function serveCni(socketPath: string, handle: CniHandler, log: Log): Promise<CniServer> {
@@ -49,8 +51,8 @@ function serve(socket: Socket, handle: CniHandler, log: Log): void {
   socket.setTimeout(FRAME_TIMEOUT_MS, () => socket.destroy());
   socket.on('error', (error) => log.debug({ err: error }, 'CNI connection failed'));
   // The executable never ends its side while it waits.
-  socket.on('end', () => gone.abort());
-  socket.on('close', () => gone.abort());
+  socket.on('end', () => gone.abort(GONE));
+  socket.on('close', () => gone.abort(GONE));
   socket.on('data', (chunk: Buffer) => {
     if (started) return socket.destroy();
     chunks.push(chunk);

@@ -84,6 +84,9 @@ const netConfSchema = z.looseObject({
 
 export type NetConf = z.output<typeof netConfSchema>;
 
+const anyVersionSchema = z.looseObject({ cniVersion: z.string().optional() });
+const knownVersionSchema = z.looseObject({ cniVersion: z.enum(SUPPORTED_VERSIONS) });
+
 /** @throws CniError 1, 2, 4, 6 or 7 */
 export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
   const config = parseConfig(stdin);
@@ -122,7 +125,7 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
 
 /** The version to answer an error in: the configuration's where it can be read, else the newest. */
 export function versionForError(stdin: Uint8Array): string {
-  const version = attempt(() => z.looseObject({ cniVersion: z.enum(SUPPORTED_VERSIONS) }).parse(readJson(stdin)));
+  const version = attempt(() => knownVersionSchema.parse(readJson(stdin)));
   return version?.cniVersion ?? '1.1.0';
 }
 
@@ -138,7 +141,7 @@ function checkVerb(command: string, version: CniVersion): void {
 
 function parseConfig(stdin: Uint8Array): NetConf {
   const json = readJson(stdin);
-  const version = z.looseObject({ cniVersion: z.string().optional() }).safeParse(json);
+  const version = anyVersionSchema.safeParse(json);
   if (!version.success) throw invalidConfig('expected a JSON object with "cniVersion", "name" and "type"');
   const wanted = version.data.cniVersion;
   if (!SUPPORTED_VERSIONS.some((each) => each === wanted)) {

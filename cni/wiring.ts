@@ -1,5 +1,6 @@
 // Connecting a pod: a veth pair between the node and the pod's network namespace. All of it or nothing: when a step
 // fails, the pair is gone again before the error arrives.
+import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Handle } from '../ipam/handle.ts';
@@ -7,7 +8,8 @@ import type { Ip } from '../lib/ip.ts';
 import { createDoomedLinks } from '../lib/linux/doomed-links.ts';
 import { IF_PREFIX, type IfName } from '../lib/linux/if-name.ts';
 import { KernelError } from '../lib/linux/kernel-error.ts';
-import { createVeth, findLink, type Link, listLinks, setLink } from '../lib/linux/links.ts';
+import { createVeth, findLink, type Link, listLinks, setLink, type VethSpec } from '../lib/linux/links.ts';
+import { macFromBytes } from '../lib/linux/mac.ts';
 import { isOwnNetns, openNetns } from '../lib/linux/netns.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
@@ -24,7 +26,7 @@ export type WirePod = {
   readonly hostIfName: IfName;
   readonly ips: readonly Ip[];
   readonly mtu: number;
-  /** The pod's own. Absent: the kernel's choice. */
+  /** The pod's own. Absent: any. */
   readonly mac?: string;
 };
 
@@ -35,9 +37,9 @@ export type Wiring = {
   readonly wirePod: (pod: WirePod) => Promise<Wired>;
   /**
    * Removes the host end, and with it the pod's, if it is this handle's. It is marked at once and goes in the
-   * background; the promise resolves when it is gone.
+   * background, `soon` with others that go; the promise resolves when it is gone.
    */
-  readonly unwirePod: (pod: Pick<WirePod, 'handle' | 'hostIfName'>) => Promise<void>;
+  readonly unwirePod: (pod: Pick<WirePod, 'handle' | 'hostIfName'>, when?: 'now' | 'soon') => Promise<void>;
   /** Whether the pod's namespace has the interface; false when there is no namespace. */
   readonly isWired: (pod: Pick<WirePod, 'netns' | 'ifName'>) => boolean;
   /** Host ends that carry a handle, as the kernel has them now. */
@@ -52,12 +54,15 @@ export type Wiring = {
 export function createWiring(rtnl: Rtnl, log: Log): Wiring {
   const doomed = createDoomedLinks(rtnl);
   doomed.sweep().catch((error: unknown) => log.warn({ err: error }, 'cannot delete the links of an earlier agent'));
+  // Who has a name that a new pair needs.
   const removeStale = async (pod: WirePod): Promise<void> => {
     const { hostIfName } = pod;
+    // Links of which a DEL has been answered are in nobody's way.
+    await doomed.sweep();
+    // Asked before anything goes.
+    if (findPodLink(pod) !== undefined) throw interfaceExists(pod);
     const stale = findLink(rtnl, { name: hostIfName });
     if (stale === undefined) return;
-    // Asked before anything goes; without a stale link the creation itself finds out.
-    if (findPodLink(pod) !== undefined) throw interfaceExists(pod);
     if (!isOurs(stale)) {
       throw new CniError(
         CNI_CODE.wiring,
@@ -67,34 +72,32 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
     await doomed.doom([stale.index]);
   };
 
-  const linkNamed = (name: IfName): Link => {
-    const link = findLink(rtnl, { name });
-    if (link !== undefined) return link;
-    throw new CniError(CNI_CODE.wiring, `Cannot find interface "${name}": it is gone, expected the one just created`);
+  const createPair = async (pod: WirePod, peer: VethSpec['peer']): Promise<Link> => {
+    const veth = { name: pod.hostIfName, mac: HOST_MAC, mtu: pod.mtu, peer };
+    try {
+      return createVeth(rtnl, veth);
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.errno !== constants.errno.EEXIST) throw error;
+      await removeStale(pod);
+      return createVeth(rtnl, veth);
+    }
   };
 
   const wire = async (pod: WirePod): Promise<Wired> => {
-    const { handle, netns, ifName, hostIfName, ips } = pod;
-    await removeStale(pod);
+    const { handle, netns, ifName, hostIfName, ips, mac = randomMac() } = pod;
     const netnsFd = openNetns(netns);
     try {
       await using undo = createUndo((what, error) => log.error({ err: error, what, hostIfName }, 'cannot undo wiring'));
-      createVeth(rtnl, {
-        name: hostIfName,
-        mac: HOST_MAC,
-        mtu: pod.mtu,
-        peer: { name: ifName, netnsFd, mac: pod.mac },
-      });
-      undo.push('delete the veth', () => doomed.doom([linkNamed(hostIfName).index]));
-      const host = linkNamed(hostIfName);
+      const host = await createPair(pod, { name: ifName, netnsFd, mac });
+      undo.push('delete the veth', () => doomed.doom([host.index]));
+      if (host.peerIndex === undefined) throw new KernelError(`find the other end of "${hostIfName}"`, ENODEV);
       applyHostSettings(hostIfName, familiesOf(ips));
       setLink(rtnl, host.index, { up: true, alias: handle });
       // Some hosts' link managers set a MAC of their own on new links.
       if (host.mac !== HOST_MAC) setLink(rtnl, host.index, { mac: HOST_MAC });
-      const link = configurePodSide({ netns, ifName, ips });
-      if (link.mac === undefined) throw new CniError(CNI_CODE.wiring, `Cannot read the MAC address of "${ifName}"`);
+      configurePodSide(netnsFd, { ifName, ips, index: host.peerIndex });
       undo.commit();
-      return { mac: link.mac, hostIfindex: host.index };
+      return { mac, hostIfindex: host.index };
     } finally {
       closeSync(netnsFd);
     }
@@ -114,12 +117,12 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
         throw asCniError(pod, error);
       }
     },
-    unwirePod: async ({ handle, hostIfName }) => {
+    unwirePod: async ({ handle, hostIfName }, when) => {
       const link = findLink(rtnl, { name: hostIfName });
       if (link === undefined || !isOurs(link)) return;
       // Another handle: a newer sandbox of the same pod. None: its ADD was killed before it could sign.
       if (link.alias !== undefined && link.alias !== handle) return;
-      await doomed.doom([link.index]);
+      await doomed.doom([link.index], when);
     },
     isWired: (pod) => {
       try {
@@ -148,6 +151,14 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
     },
     close: doomed.close,
   };
+}
+
+const { ENODEV } = constants.errno;
+
+/** Of nobody's range: locally administered and not of a group (IEEE 802). */
+function randomMac(): string {
+  const bytes = randomBytes(6);
+  return macFromBytes(bytes.with(0, ((bytes[0] ?? 0) & 0xfc) | 0x02));
 }
 
 const isOurs = ({ name, kind }: Link): boolean => name.startsWith(IF_PREFIX) && kind === 'veth';

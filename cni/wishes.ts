@@ -50,13 +50,13 @@ export function wishesOf(
     return undefined;
   };
   const pools = (family: Family): readonly string[] | undefined =>
-    annotation(`ipv${family}pools`, jsonOf(namesSchema)) ??
-    annotation(`ipv${family}pools`, jsonOf(namesSchema), 'namespaceAnnotations') ??
+    annotation(`ipv${family}pools`, ANNOTATION.pools) ??
+    annotation(`ipv${family}pools`, ANNOTATION.pools, 'namespaceAnnotations') ??
     config.ipam?.[`ipv${family}_pools`];
   const [four, six] = [pools(4), pools(6)];
-  const families = annotation('ipFamilies', jsonOf(familiesSchema));
+  const families = annotation('ipFamilies', ANNOTATION.families);
   const mac = runtimeMac(config, args) ?? annotation('hwAddr', macSchema);
-  const requested = runtimeIps(config, args) ?? annotation('ipAddrs', jsonOf(ipsSchema)) ?? [];
+  const requested = runtimeIps(config, args) ?? annotation('ipAddrs', ANNOTATION.ips) ?? [];
   return {
     requested,
     ...(families === undefined ? {} : { families }),
@@ -100,8 +100,8 @@ const familiesSchema = z
   .transform((names): readonly Family[] => [...new Set(names)].map((name) => (name === 'ipv4' ? 4 : 6)));
 
 /** A JSON document in a string. */
-const jsonOf = <T>(schema: z.ZodType<T>) =>
-  z
+function jsonOf<T>(schema: z.ZodType<T>) {
+  return z
     .string()
     .max(4096)
     .transform((text, context): unknown => {
@@ -113,6 +113,14 @@ const jsonOf = <T>(schema: z.ZodType<T>) =>
       }
     })
     .pipe(schema);
+}
+
+/** Made once: making a schema costs more than using it. */
+const ANNOTATION = {
+  pools: jsonOf(namesSchema),
+  families: jsonOf(familiesSchema),
+  ips: jsonOf(ipsSchema),
+} as const;
 
 function runtimeIps({ runtimeConfig, args }: NetConf, cniArgs: ReadonlyMap<string, string>): readonly Ip[] | undefined {
   const lists = [
