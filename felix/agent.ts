@@ -20,6 +20,7 @@ import { type Cidr, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
+import { listLinks } from '../lib/linux/links.ts';
 import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
 import type { Route } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
@@ -44,10 +45,11 @@ import { createEffects, type Effects } from './effects.ts';
 import { createEndpointWaiters } from './endpoint-waiters.ts';
 import { liveVerdict } from './explain/live-verdict.ts';
 import { ipamView, releaseLeak } from './ipam-view.ts';
+import { createKernelNews } from './kernel-news.ts';
 import { createLoopDelay } from './loop-delay.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
-import { createModel } from './model/model.ts';
+import { createModel, type Model } from './model/model.ts';
 import { podFacts } from './pod-facts.ts';
 import { createPodMtu } from './pod-mtu.ts';
 import { NAT_TABLE } from './render/nat.ts';
@@ -193,9 +195,6 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   });
 
   await untilReady(effects, signal);
-  watchKernel({ rtnl, nftPort: nft.portId, effects, nat, tellSubnets, log, signal });
-  await claimBlock();
-
   const mtu = createPodMtu({
     rtnl,
     nodeAddresses: model.nodeAddresses,
@@ -203,12 +202,19 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     path: join(config.runDirectory, 'mtu'),
     log,
   });
-  mtu();
+  const onAddresses = (): void => {
+    mtu.addressesChanged();
+    tellSubnets();
+  };
+  watchKernel({ rtnl, nftPort: nft.portId, model, effects, nat, onAddresses, log, signal });
+  await claimBlock();
+  mtu.bytes();
+
   const handler = createCniHandler({
     ipam,
     wiring: createWiring(rtnl, log),
     endpoints,
-    mtu,
+    mtu: mtu.bytes,
     families: ipam.families,
     podFacts: (pod) => podFacts(model.resource, pod),
     status: () =>
@@ -249,16 +255,20 @@ function watchKernel(options: {
   readonly rtnl: Rtnl;
   /** Of the socket whose changes are ours. */
   readonly nftPort: number;
+  readonly model: Model;
   readonly effects: Effects;
   readonly nat: NatDriver;
-  readonly tellSubnets: () => void;
+  /** The node may have other addresses. */
+  readonly onAddresses: () => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): void {
-  const { rtnl, nftPort, effects, nat, tellSubnets, log, signal } = options;
+  const { rtnl, nftPort, model, effects, nat, onAddresses, log, signal } = options;
+  const newsOf = createKernelNews(listLinks(rtnl), (name) => model.endpoints().some(({ ifName }) => ifName === name));
   const onEvents = (events: RtEvents): void => {
-    if (events.kind === 'overrun' || events.changes.some((change) => change.kind === 'address')) tellSubnets();
-    effects.verifySoon('routes');
+    const news = newsOf(events);
+    if (news.addresses) onAddresses();
+    if (news.routes) effects.verifySoon('routes');
   };
   const onError = (error: Error): void => log.error({ err: error }, 'kernel route events lost');
   monitorRoutes({ onEvents, onError, ownPorts: () => new Set([rtnl.portId]), signal });

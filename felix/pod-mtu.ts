@@ -9,9 +9,16 @@ import type { Log } from '../lib/log.ts';
 
 const FALLBACK_BYTES = 1500;
 
+export type PodMtu = {
+  /** The MTU of the moment, in bytes. */
+  readonly bytes: () => number;
+  /** The node's addresses may be on another interface now. */
+  readonly addressesChanged: () => void;
+};
+
 /**
- * Tells the MTU of the moment, in bytes: the configured one, else that of the interface with one of the node's
- * addresses, else 1500. Whenever it differs from the last time, `path` is replaced by a file with the number.
+ * The configured MTU, else that of the interface with one of the node's addresses, else 1500. Whenever it is asked for and
+ * differs from the last time, `path` is replaced by a file with the number.
  */
 export function createPodMtu(options: {
   readonly rtnl: Rtnl;
@@ -19,11 +26,25 @@ export function createPodMtu(options: {
   readonly configuredBytes: number | undefined;
   readonly path: string;
   readonly log: Log;
-}): () => number {
+}): PodMtu {
   const { rtnl, nodeAddresses, configuredBytes, path, log } = options;
   let written: number | undefined;
-  return () => {
-    const mtuBytes = configuredBytes ?? uplinkMtu(rtnl, nodeAddresses());
+  // Every pod asks, and a node has as many addresses as pods.
+  let uplink: { readonly of: string; readonly index: number | undefined } | undefined;
+  const uplinkIndex = (): number | undefined => {
+    const addresses = nodeAddresses();
+    const of = addresses.join();
+    if (uplink?.of !== of) {
+      uplink = { of, index: listAddresses(rtnl).find(({ ip }) => addresses.includes(ip))?.index };
+    }
+    return uplink.index;
+  };
+  const uplinkMtu = (): number => {
+    const index = uplinkIndex();
+    return (index === undefined ? undefined : findLink(rtnl, { index })?.mtu) ?? FALLBACK_BYTES;
+  };
+  const bytes = (): number => {
+    const mtuBytes = configuredBytes ?? uplinkMtu();
     if (mtuBytes !== written) {
       try {
         writeFileSync(`${path}.new`, `${mtuBytes}\n`);
@@ -35,9 +56,10 @@ export function createPodMtu(options: {
     }
     return mtuBytes;
   };
-}
-
-function uplinkMtu(rtnl: Rtnl, nodeAddresses: readonly Ip[]): number {
-  const index = listAddresses(rtnl).find(({ ip }) => nodeAddresses.includes(ip))?.index;
-  return (index === undefined ? undefined : findLink(rtnl, { index })?.mtu) ?? FALLBACK_BYTES;
+  return {
+    bytes,
+    addressesChanged: () => {
+      uplink = undefined;
+    },
+  };
 }
