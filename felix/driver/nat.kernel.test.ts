@@ -8,6 +8,14 @@ import { type TestNetns, testNetns } from '../../test/support/netns.ts';
 const OUTSIDE = '203.0.113.10';
 const INSIDE_POOL = '10.250.0.10';
 
+const SEEN = `table inet seen {
+  set dialled { type ipv4_addr . inet_service; flags dynamic; }
+  chain input {
+    type filter hook input priority 0;
+    add @dialled { ip saddr . tcp dport }
+  }
+}`;
+
 const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
   from.exec('ping', '-c1', '-W1', ip).then(
     () => true,
@@ -39,6 +47,16 @@ test('pods of a pool with natOutgoing reach a host that has no way back', async 
   await updatePool(node, { natOutgoing: true });
   await waitFor('the ping to pass', () => pings(pod.netns, OUTSIDE));
   assert.equal(await pings(pod.netns, INSIDE_POOL), true, 'it is in no pool yet');
+
+  await outside.exec('nft', SEEN);
+  for (const port of [80, 179]) {
+    const dial = ['-c', `exec 3<>/dev/tcp/${OUTSIDE}/${port}`];
+    await assert.rejects(pod.netns.exec('timeout', '0.5', 'bash', ...dial), 'nobody listens, or the answer has no way');
+  }
+  const seen = await outside.exec('nft', 'list', 'set', 'inet', 'seen', 'dialled');
+  assert.match(seen, /198\.51\.100\.11 \. 80/);
+  assert.match(seen, new RegExp(`${pod.ip} \\. 179`), 'to a BGP speaker a pod is not its node');
+  assert.doesNotMatch(seen, /198\.51\.100\.11 \. 179/);
 
   await node.create({
     apiVersion: 'projectcalico.org/v3',

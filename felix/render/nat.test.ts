@@ -23,7 +23,7 @@ test('natObjects() joins touching pools and counts disabled ones as inside', () 
     ipPool('six', 'fd00:10:244::/48'),
   );
   assert.match(printed, /type nat hook postrouting priority (100|srcnat)/);
-  assert.match(printed, /ip saddr @nat4 ip daddr != @pools4 masquerade fully-random/);
+  assert.match(printed, /tcp dport 179 return\n\s*ip saddr @nat4 ip daddr != @pools4 masquerade fully-random/);
   assert.match(printed, /set nat4 {[^}]*elements = { 10\.244\.0\.0\/15 }/);
   assert.match(printed, /192\.0\.2\.0\/24/);
   assert.match(printed, /203\.0\.113\.7/);

@@ -1,5 +1,6 @@
 // The table of address translation: what pods of a pool with `natOutgoing` send outside of all pools leaves with the
-// node's address. A disabled pool still counts as inside: that is how networks elsewhere are exempted.
+// node's address. A disabled pool still counts as inside: that is how networks elsewhere are exempted. BGP is never
+// translated: with the node's address, a pod would be the node to the node's peers.
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import { cidrFamily, cidrRange, mergeRanges } from '../../lib/cidr.ts';
 import { type Family, ipFromBigInt } from '../../lib/ip.ts';
@@ -14,7 +15,7 @@ import {
   type Table,
   type TableName,
 } from '../../lib/nftables/ast.ts';
-import { inSet, notInSet, payload, rule } from './policy/statements.ts';
+import { back, inSet, is, notInSet, payload, rule } from './policy/statements.ts';
 
 export const NAT_TABLE: Table = { name: 'margay-nat' as TableName, flags: [] };
 
@@ -28,6 +29,9 @@ export function natObjects(pools: readonly IpPool[]): ReadonlyMap<NftKey, NftObj
 
 /** NF_IP_PRI_NAT_SRC (include/uapi/linux/netfilter_ipv4.h). */
 const PRIORITY = 100;
+
+/** RFC 4271 8.2.1. */
+const BGP_PORT = 179;
 
 const POOLS = { 4: 'pools4' as SetName, 6: 'pools6' as SetName } as const;
 const TRANSLATED = { 4: 'nat4' as SetName, 6: 'nat6' as SetName } as const;
@@ -43,12 +47,15 @@ const postrouting = (families: readonly Family[]): Chain => ({
   kind: 'chain',
   name: 'postrouting' as ChainName,
   hook: { type: 'nat', hook: 'postrouting', priority: PRIORITY, policy: 'accept' },
-  rules: families.map((family) =>
-    rule(inSet([SOURCE[family]], TRANSLATED[family]), notInSet([DESTINATION[family]], POOLS[family]), {
-      kind: 'masquerade',
-      flags: ['fully-random'],
-    }),
-  ),
+  rules: [
+    rule(is(payload('tcp dport'), BGP_PORT), back),
+    ...families.map((family) =>
+      rule(inSet([SOURCE[family]], TRANSLATED[family]), notInSet([DESTINATION[family]], POOLS[family]), {
+        kind: 'masquerade',
+        flags: ['fully-random'],
+      }),
+    ),
+  ],
 });
 
 function setsOf(family: Family, pools: readonly IpPool[]): readonly NftObject[] {
