@@ -240,6 +240,7 @@ test('each bad argument has its sentence', () => {
     ['verdict -f - --from shop/db --to shop/web --port 80 --protocol icmp', 'Cannot judge port "80": protocol is icmp'],
     ['verdict --from shop/db --to shop/web --port 80', 'Cannot judge a connection: no source of objects or several'],
     ['verdict --agent /nonexistent.sock --from a/b --to a/c --port 80', 'Cannot ask agent at "/nonexistent.sock": '],
+    ['matrix -f - --port 80-90/tcp', 'Cannot parse port "80-90/tcp": malformed, expected a number'],
     ['matrix -f - --port 80/gre', 'Cannot parse port "80/gre": malformed'],
     ['matrix -f -', "required option '--port <port>' not specified"],
     ['compile', "required option '-f, --filename <file>' not specified"],

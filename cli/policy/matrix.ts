@@ -45,7 +45,8 @@ function parsePort(text: string, earlier: readonly MatrixPort[] = []): readonly 
   return [...earlier, { text, port: unwrap(parsePortSpec(text)) }];
 }
 
-const LEGEND = 'rows are sources, columns destinations: . allowed, X denied, # the pod itself, P no port of that name';
+const LEGEND =
+  'rows are sources, columns destinations: . allowed, X denied or no common family, # the pod itself, P no port of that name';
 
 function printMatrix({ order, tables }: Matrix): string {
   if (order.length === 0) return 'No pod has an address';

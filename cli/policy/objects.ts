@@ -75,7 +75,9 @@ export function readObjects(options: FileOptions): PolicyObjects {
 
 /** Writes all sentences to stderr, and sets the exit code. */
 export function reportObjects(objects: PolicyObjects, { ignoreErrors, strict }: ObjectOptions): void {
-  const { failures, doubts, warnings } = objects;
+  const { resources, failures, doubts, warnings } = objects;
+  if (resources.length + failures.length + warnings.length === 0)
+    console.error('margay: warning: no objects were given');
   for (const warning of [...warnings, ...doubts]) console.error(`margay: warning: ${warning}`);
   for (const failure of failures) console.error(`margay: ${failure}`);
   if (failures.length > 0 && ignoreErrors !== true) process.exitCode = 1;

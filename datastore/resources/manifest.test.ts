@@ -5,6 +5,9 @@ import { parseManifest } from './manifest.ts';
 
 const namespace = (name: string): string => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}}\n`;
 
+const json = (name: string): string =>
+  JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { a: '' } } });
+
 const rows: readonly { name: string; given: string; expected: readonly (string | RegExp)[] }[] = [
   { name: 'an empty text', given: '', expected: [] },
   { name: 'comments and empty documents', given: '# nothing\n---\n---\n# more\n', expected: [] },
@@ -22,6 +25,21 @@ const rows: readonly { name: string; given: string; expected: readonly (string |
     name: 'a List',
     given: `kind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n- {apiVersion: v1, kind: Node, metadata: {name: n}}`,
     expected: ['Namespace/a', 'Node/n'],
+  },
+  {
+    name: 'a typed list whose items do not say what they are',
+    given: '{"kind": "NodeList", "apiVersion": "v1", "items": [{"metadata": {"name": "n"}}, {"kind": "Node"}]}',
+    expected: ['Node/n', /^Cannot accept Node without a name: /],
+  },
+  {
+    name: 'JSON objects one behind the other',
+    given: `${json('a')}${json('b')}\n\n${json('c')} ${json('UPPER')}`,
+    expected: ['Namespace/a', 'Namespace/b', 'Namespace/c', /^Cannot accept Namespace "UPPER": .* \(f\.yaml:3\)$/],
+  },
+  {
+    name: 'JSON objects of which one is none',
+    given: `${json('a')}\n{"kind": }`,
+    expected: [/^Cannot parse manifest "f\.yaml:2": .*, expected YAML or JSON$/],
   },
   {
     name: 'a List with a bad item',

@@ -1,4 +1,5 @@
-// Manifests as people write them: YAML of several documents, JSON, and `kind: List`, down to single objects.
+// Manifests as people write them: YAML of several documents, JSON, one object behind the other, and lists, down to single
+// objects.
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { err } from '../../lib/result.ts';
 import type { Resource } from './index.ts';
@@ -21,16 +22,20 @@ export type ManifestEntry =
  * the error of a text that is not YAML; one bad document does not hide the others.
  */
 export function parseManifest(text: string, source: string): readonly ManifestEntry[] {
+  if (!/^\s*[{[]/.test(text)) return readDocuments(text, source);
+  // JSON is YAML, except that YAML forbids the tabs that JSON may be indented with, and objects without a line between.
+  const spaced = text.replaceAll('\t', ' ');
+  const objects = jsonObjects(spaced);
+  if (objects.length === 0) return readDocuments(spaced, source);
+  return objects.flatMap(({ line, json }) => readDocuments(json, source, line));
+}
+
+function readDocuments(text: string, source: string, firstLine = 1): readonly ManifestEntry[] {
   const lines = new LineCounter();
-  // JSON is YAML, except that YAML forbids the tabs that JSON may be indented with.
-  const documents = parseAllDocuments(/^\s*[{[]/.test(text) ? text.replaceAll('\t', ' ') : text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: true,
-  });
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   if (!Array.isArray(documents)) return [];
   return documents.flatMap((document) => {
-    const line = (offset: number): number => lines.linePos(offset).line;
+    const line = (offset: number): number => lines.linePos(offset).line + firstLine - 1;
     const [problem] = document.errors;
     if (problem !== undefined) return [err(malformed(source, line(problem.pos[0]), problem.message))];
     if (document.contents === null) return [];
@@ -43,6 +48,29 @@ export function parseManifest(text: string, source: string): readonly ManifestEn
   });
 }
 
+/** The objects of a text of several JSON objects, each with its line. Empty: it is not such a text. */
+function jsonObjects(text: string): readonly { readonly line: number; readonly json: string }[] {
+  const objects: { readonly line: number; readonly json: string }[] = [];
+  let [depth, start, line] = [0, 0, 1];
+  let startLine = 1;
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\\n]|\\.)*"|[{}\n]|[^\s{}"]+/g)) {
+    if (token === '\n') line++;
+    else if (token === '{' && depth++ === 0) [start, startLine] = [index, line];
+    else if (token === '}' && --depth === 0) objects.push({ line: startLine, json: text.slice(start, index + 1) });
+    else if (depth < 1 && token !== '}') return [];
+  }
+  return depth === 0 && objects.length > 1 && objects.every(({ json }) => isJson(json)) ? objects : [];
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function malformed(source: string, line: number, why: string): string {
   const reason = why.replace(/\s+/g, ' ').replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase());
   return `Cannot parse manifest "${source}:${line}": ${reason}, expected YAML or JSON`;
@@ -53,7 +81,10 @@ type Where = { readonly source: string; readonly line: number };
 function readObject(raw: unknown, where: Where): readonly ManifestEntry[] {
   if (raw === null || raw === undefined) return [];
   if (isRecord(raw) && typeof raw['kind'] === 'string' && raw['kind'].endsWith('List') && Array.isArray(raw['items'])) {
-    return raw['items'].flatMap((item) => readObject(item, where));
+    const { kind, apiVersion } = raw;
+    // The items of a typed list such as PodList need not say what they are.
+    const own = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) };
+    return raw['items'].flatMap((item) => readObject(isRecord(item) ? { ...own, ...item } : item, where));
   }
   const parsed = parseResource(raw);
   const { source, line } = where;

@@ -59,7 +59,8 @@ export function parsePortSpec(text: string): Result<PortSpec> {
     if (number >= 1 && number <= 65535) return ok({ protocol: protocol.value, number });
     return err(`Cannot parse port "${text}": ${port} is out of range, expected 1 to 65535`);
   }
-  if (/^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(port)) {
+  // With a letter, as port names have one: `80-90` is a range, and no connection has that.
+  if (/^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(port)) {
     return ok(protocolText === undefined ? { name: port } : { protocol: protocol.value, name: port });
   }
   return err(`Cannot parse port "${text}": malformed, expected a number from 1 to 65535 or the name of a port`);
