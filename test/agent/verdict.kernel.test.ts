@@ -1,5 +1,7 @@
 // What a running agent answers about a connection, against what becomes of real packets, with the counters of the rules.
 import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { agentNode } from '../support/agent-node.ts';
 import { margay } from '../support/margay-cli.ts';
@@ -11,12 +13,32 @@ const policy = (name: string, spec: object) => ({
   spec: { policyTypes: ['Ingress'], ...spec },
 });
 
+/** Written by somebody who knows more actions than we do. */
+const sealing = {
+  apiVersion: 'policy.networking.k8s.io/v1alpha2',
+  kind: 'ClusterNetworkPolicy',
+  metadata: { name: 'sealing' },
+  spec: {
+    tier: 'Admin',
+    priority: 1,
+    subject: { pods: { podSelector: { matchLabels: { app: 'sealed' } } } },
+    ingress: [{ action: 'Accept', from: [{ namespaces: {} }] }],
+  },
+};
+
+function becomeUnreadable(path: string, key: string): void {
+  const sqlite = new DatabaseSync(path);
+  sqlite.prepare(`UPDATE objects SET json = replace(json, '"Accept"', '"Reject"') WHERE key = ?`).run(key);
+  sqlite.close();
+}
+
 type Answer = {
   readonly verdict: string;
   readonly egress?: { readonly node: string; readonly reason: string };
   readonly ingress?: {
     readonly by: string;
     readonly node: string;
+    readonly problems?: readonly string[];
     readonly path: readonly { readonly counter?: string; readonly packets?: number }[];
   };
 };
@@ -31,6 +53,8 @@ test('margay policy verdict --agent tells what decides, and how often it did', a
       ingress: [{ from: [{ podSelector: { matchLabels: { app: 'client' } } }] }],
     }),
   );
+  await node.create(sealing);
+  becomeUnreadable(join(dirname(node.controlSocket), '..', 'datastore.db'), 'ClusterNetworkPolicy/sealing');
   await node.start();
   const web = await node.addPod('shop', 'web', { app: 'web' });
   const client = await node.addPod('shop', 'client', { app: 'client' });
@@ -59,6 +83,15 @@ test('margay policy verdict --agent tells what decides, and how often it did', a
 
   assert.equal(ask('198.51.100.11', 'shop/web').verdict, 'allow', 'from the own node');
   assert.equal(ask('203.0.113.9', 'shop/web').verdict, 'deny', 'from outside');
+
+  const sealed = await node.addPod('shop', 'sealed', { app: 'sealed' });
+  await assert.rejects(client.netns.exec('ping', '-c1', '-W1', sealed.ip));
+  const { ingress } = ask('shop/client', 'shop/sealed');
+  const why = 'action: "Reject", expected Accept, Deny or Pass';
+  const problem = `Cannot use ingress rule 0 of "ClusterNetworkPolicy/sealing": ${why}`;
+  assert.deepEqual([ingress?.by, ingress?.problems], ['ClusterNetworkPolicy sealing ingress rule 0', [problem]]);
+  const { problems } = (await node.status()) as { problems: readonly string[] };
+  assert.deepEqual(problems, [`Cannot accept ClusterNetworkPolicy "sealing": spec.ingress[0].${why}`, problem]);
 
   const args = ['verdict', '--agent', node.controlSocket, '--from', 'shop/nobody', '--to', 'shop/web', '--port', '80'];
   const { stderr, status } = margay(['policy', ...args]);
