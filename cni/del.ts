@@ -7,6 +7,7 @@ import { CNI_CODE, CniError } from './errors.ts';
 import type { CniDeps } from './handler.ts';
 import type { KeyedLock } from './keyed-lock.ts';
 import type { CniRequest, PodName } from './spec.ts';
+import type { Turns } from './turns.ts';
 
 /** The container's own lock is held. @throws CniError when the kernel keeps rules or routes: the runtime comes again */
 export async function del(
@@ -37,7 +38,7 @@ export async function del(
 /** Removes every attachment of the network that the runtime does not list. @throws CniError naming all that failed */
 export async function collectGarbage(
   deps: CniDeps,
-  lock: KeyedLock,
+  { lock, turn }: { readonly lock: KeyedLock; readonly turn: Turns },
   { config, valid }: Extract<CniRequest, { kind: 'gc' }>,
 ): Promise<void> {
   const failures: string[] = [];
@@ -46,6 +47,7 @@ export async function collectGarbage(
   const attempt = async (handle: Handle, effect: () => Promise<void>): Promise<void> => {
     try {
       using _container = await lock(`container ${handle}`);
+      await turn();
       await effect();
     } catch (error) {
       failures.push(error instanceof CniError ? `${error.message}: ${error.details}` : String(error));

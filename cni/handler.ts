@@ -12,6 +12,7 @@ import { CNI_CODE, CniError, printError } from './errors.ts';
 import type { CniAnswer, CniFrame } from './frame.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { type CniRequest, type PodName, parseRequest, versionForError } from './spec.ts';
+import { createTurns } from './turns.ts';
 import type { Wiring } from './wiring.ts';
 import type { PodFacts } from './wishes.ts';
 
@@ -35,6 +36,7 @@ export type CniHandler = (frame: CniFrame, signal?: AbortSignal) => Promise<CniA
 
 export function createCniHandler(deps: CniDeps): CniHandler {
   const lock = createKeyedLock();
+  const turn = createTurns();
 
   const run = async (request: CniRequest, signal: AbortSignal): Promise<string> => {
     switch (request.kind) {
@@ -42,20 +44,23 @@ export function createCniHandler(deps: CniDeps): CniHandler {
         // Always the container before the name, so that two calls never wait for each other.
         using _container = await lock(`container ${request.handle}`);
         using _name = await lock(`name ${hostIfName(request.namespace, request.pod)}`);
+        await turn();
         return await add(deps, request, signal);
       }
       case 'del': {
         using _container = await lock(`container ${request.handle}`);
+        await turn();
         await del(deps, lock, request);
         return '';
       }
       case 'check': {
         using _container = await lock(`container ${request.handle}`);
+        await turn();
         check(deps, request);
         return '';
       }
       case 'gc':
-        await collectGarbage(deps, lock, request);
+        await collectGarbage(deps, { lock, turn }, request);
         return '';
       case 'status': {
         const trouble = deps.status?.();
