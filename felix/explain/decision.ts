@@ -26,6 +26,7 @@ const SENTENCES = {
   loopback: 'the packet does not leave the pod',
   hairpin: 'a pod is not cut off from itself behind a Service',
   tunnel: 'pods may not send tunnels to nodes, which would unpack them',
+  'foreign-error': 'a pod may tell of errors only in connections of its own',
   bgp: 'pods may not speak BGP with their node',
   'node-loopback': 'the loopback addresses of a node are not open to its pods',
   spoofed: 'the source address is not one of the pod',
@@ -87,6 +88,7 @@ export function decisionOf(steps: readonly WalkStep[], book: PolicyBook): Decisi
 const COUNTED: Readonly<Record<keyof typeof BASE_COUNTERS, Plain>> = {
   spoofed: 'spoofed',
   tunnel: 'tunnel',
+  error: 'foreign-error',
   bgp: 'bgp',
   loopback: 'node-loopback',
   unknown: 'unknown-interface',

@@ -136,6 +136,27 @@ test('a pod that wants in', async (t) => {
       }
     });
   }
+
+  await t.test('speaks no ICMP errors about the connections of others', async () => {
+    for (const family of [4, 6] as const) {
+      // The closed pod asks the open one; policy lets it.
+      const asked = { saddr: closed.ips[family], daddr: open.ips[family] };
+      const question = raw.packet(asked, raw.PROTOCOL.udp, raw.udp(asked, ports(7000), randomBytes(16)));
+      await volley(closed.end.socket, [frameOf(closed, question)], { mark: mark(closed, open), ears: [open.end] });
+      for (const [sender, ear, expected] of [
+        [mallory, open, false],
+        [open, mallory, true],
+      ] as const) {
+        const both = { saddr: sender.ips[family], daddr: closed.ips[family] };
+        const secret = randomBytes(16);
+        const frame = frameOf(sender, raw.portUnreachable(both, Buffer.concat([question.subarray(0, -16), secret])));
+        const shot = { mark: mark(sender, ear), ears: [ear.end, closed.end] } as const;
+        const [, heard = []] = await volley(sender.end.socket, [frame], shot);
+        const arrived = heard.some((each) => each.includes(secret));
+        assert.equal(arrived, expected, `IPv${family} from ${sender.pod.hostIfName}`);
+      }
+    }
+  });
 });
 
 async function makeWorld(t: TestContext): Promise<World> {

@@ -65,6 +65,38 @@ describe('baseObjects() around pods that may do everything', () => {
     }
   });
 
+  const other = unwrap(parseIp('10.244.9.9'));
+  const errors: readonly {
+    readonly name: string;
+    readonly given: Pick<WalkPacket, 'ctState' | 'ctDirection' | 'ctSaddr'>;
+    readonly expected: 'accept' | 'drop';
+  }[] = [
+    {
+      name: 'a flow of its own',
+      given: { ctState: 'related', ctDirection: 'original', ctSaddr: { original: from, reply: other } },
+      expected: 'accept',
+    },
+    {
+      name: 'a flow that came to it',
+      given: { ctState: 'related', ctDirection: 'reply', ctSaddr: { original: other, reply: from } },
+      expected: 'accept',
+    },
+    {
+      name: 'a flow of others',
+      given: { ctState: 'related', ctDirection: 'original', ctSaddr: { original: other, reply: from } },
+      expected: 'drop',
+    },
+    { name: 'no flow at all', given: { ctState: 'invalid', ctDirection: 'original' }, expected: 'drop' },
+  ];
+  for (const { name, given: about, expected } of errors) {
+    test(`${expected} an ICMP error of a pod about ${name}, to pods and to the node`, () => {
+      const packet = { ...common, ...about, protocol: 'icmp', icmpType: 3, iifname: a } as const;
+      const objects = renderer.objects();
+      assert.equal(walk({ table: POLICY_TABLE, objects }, 'forward', { ...packet, oifname: b }).verdict, expected);
+      assert.equal(walk({ table: POLICY_TABLE, objects }, 'input', packet).verdict, expected);
+    });
+  }
+
   for (const [mark, expected] of [
     [0x0002_0000, 'accept'],
     [0xffff_0000, 'drop'],

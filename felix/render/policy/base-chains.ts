@@ -14,7 +14,7 @@ import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule, ScalarRang
 import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
 import { GENERATION_MASK, type Generation, generationMark, REVOKED } from './generation.ts';
-import { BASE_COUNTERS, BGP_PORTS, ENDPOINT_SETS, LOOPBACK_CHAIN } from './names.ts';
+import { BASE_COUNTERS, BGP_PORTS, ENDPOINT_SETS, LOOPBACK_CHAIN, RELATED_CHAIN } from './names.ts';
 import { accept, back, countedBy, drop, inSet, is, isNot, jump, meta, payload, rule } from './statements.ts';
 
 /** Sets and maps of endpoints, counters, and all base chains. Those that carry the generation differ by it. */
@@ -29,6 +29,7 @@ export function baseObjects(generation: Generation): readonly (Chain | NftSet | 
     ...Object.values(BASE_COUNTERS).map((name): Counter => ({ kind: 'counter', name })),
     baseChain('raw_pre', 'prerouting', -300, antiSpoof()),
     { kind: 'chain', name: LOOPBACK_CHAIN, rules: loopback() },
+    { kind: 'chain', name: RELATED_CHAIN, rules: related() },
     ...generationChains(generation),
   ];
 }
@@ -43,17 +44,22 @@ export function generationChains(generation: Generation): readonly Chain[] {
     baseChain('fwd_egress', 'forward', -3, [
       judged,
       notFrom(iif),
-      ...fastPath(),
+      ...fastPath('egress'),
       ...noTunnels(),
       ...dispatch(iif, 'egress'),
     ]),
-    baseChain('fwd_ingress', 'forward', -2, [judged, notFrom(oif), ...fastPath(), ...dispatch(oif, 'ingress')]),
+    baseChain('fwd_ingress', 'forward', -2, [
+      judged,
+      notFrom(oif),
+      ...fastPath('ingress'),
+      ...dispatch(oif, 'ingress'),
+    ]),
     baseChain('fwd_stamp', 'forward', -1, [stamped, stamp(iif, generation), stamp(oif, generation)]),
     baseChain('in_egress', 'input', -2, [
       judged,
       notFrom(iif),
       rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
-      ...fastPath(),
+      ...fastPath('egress'),
       ...noTunnels(),
       ...closedOnNode(),
       ...dispatch(iif, 'egress'),
@@ -72,6 +78,9 @@ const NEIGHBOUR_DISCOVERY = [130, 131, 132, 133, 135, 136, 143];
 
 /** What a host sends before it has an address: MLD reports and duplicate address detection (RFC 4862 5.4.2). */
 const FROM_UNSPECIFIED = [131, 135, 143];
+
+/** Types that quote a packet (RFC 792, RFC 4443 2.1): of IPv6 those below 128 that are in use. */
+const ICMP_ERRORS = { 4: [3, 4, 5, 11, 12], 6: [1, 2, 3, 4] } as const;
 
 function baseChain(name: string, hook: Hook['hook'], priority: number, rules: readonly Rule[]): Chain {
   return { kind: 'chain', name: name as ChainName, hook: { type: 'filter', hook, priority, policy: 'accept' }, rules };
@@ -106,13 +115,36 @@ function rangeOf(cidr: string): ScalarRange {
 // Both directions of a flow that carries the present generation pass at the first rule of each chain, the commonest case by
 // far: a flow is stamped only by a packet that every chain let through. What comes here is not stamped, or no longer. Replies
 // and errors belong to a flow that was allowed, unless it is marked as revoked: then only its original direction is judged.
-function fastPath(): readonly Rule[] {
+function fastPath(direction: Direction): readonly Rule[] {
   const established = is({ kind: 'ct', key: 'state' }, 'established');
   const reply = is({ kind: 'ct', key: 'direction' }, 'reply');
   return [
     rule(is(MARK, generationMark(REVOKED)), reply, drop),
     rule(established, reply, accept),
-    rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
+    direction === 'egress'
+      ? rule(is({ kind: 'ct', key: 'state' }, { anyOf: ['related', 'invalid'] }), jump(RELATED_CHAIN))
+      : rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
+  ];
+}
+
+// An ICMP error quotes the flow that it is about. A pod forwards nothing, so the flows that it has errors to tell of are
+// its own. One about a flow of others would carry whatever it likes to them past their policy, on another node as well,
+// where it is related to a flow that this node knows nothing of. The rest is judged as any packet.
+function related(): readonly Rule[] {
+  const own = (['original', 'reply'] as const).flatMap((direction) =>
+    ([4, 6] as const).map((family) =>
+      rule(
+        is({ kind: 'ct', key: 'direction' }, direction),
+        inSet([iif, { kind: 'ct-saddr', direction, family }], ENDPOINT_SETS.addresses[family]),
+        accept,
+      ),
+    ),
+  );
+  const counted = countedBy(BASE_COUNTERS.error);
+  return [
+    ...own,
+    rule(is(payload('icmp type'), { anyOf: ICMP_ERRORS[4] }), counted, drop),
+    rule(is(payload('icmpv6 type'), { anyOf: ICMP_ERRORS[6] }), counted, drop),
   ];
 }
 

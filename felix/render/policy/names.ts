@@ -25,12 +25,17 @@ export const BGP_PORTS = 'bgp_ports' as SetName;
 /** Where packets to the node's loopback go. */
 export const LOOPBACK_CHAIN = 'node_loopback' as ChainName;
 
+/** Where packets go that belong to a flow without being of it, such as errors about it. */
+export const RELATED_CHAIN = 'pod_related' as ChainName;
+
 /** Counters of what the base chains drop. */
 export const BASE_COUNTERS = {
   /** A pod sent with an address that is not its own. */
   spoofed: 'd_spoofed' as CounterName,
   /** A pod sent a tunnel's packet. */
   tunnel: 'd_tunnel' as CounterName,
+  /** A pod sent an ICMP error about a flow that is not its own. */
+  error: 'd_error' as CounterName,
   /** A pod tried to speak BGP with its node. */
   bgp: 'd_bgp' as CounterName,
   /** A pod sent to the node's loopback addresses. */

@@ -91,6 +91,14 @@ export const ODD_PACKETS: readonly OddPacket[] = [
       ),
     ],
   },
+  {
+    name: 'an error about a connection that there is not',
+    arrives: [],
+    packets: (both, payload) => {
+      const back = { saddr: both.daddr, daddr: both.saddr };
+      return [raw.portUnreachable(both, raw.packet(back, UDP, udp(back, ports(80), payload)))];
+    },
+  },
   { name: 'a protocol that nobody knows', packets: (both, payload) => [raw.packet(both, 253, payload)] },
   {
     name: 'GRE',
