@@ -35,7 +35,7 @@ function run(options: Options): void {
   const explainer = createExplainer(objects.resources, table);
   const matrix = connectivityMatrix(explainer, port, family === undefined ? undefined : family === '4' ? 4 : 6);
   const { order, tables, disagreements } = matrix;
-  console.log(json === true ? JSON.stringify({ order, tables }) : printMatrix(matrix));
+  console.log(json === true ? JSON.stringify({ order, tables }) : printMatrix(matrix, port));
   for (const disagreement of disagreements) console.error(`margay: defect: ${disagreement}`);
   if (disagreements.length > 0) process.exitCode = 2;
 }
@@ -48,14 +48,16 @@ function parsePort(text: string, earlier: readonly MatrixPort[] = []): readonly 
 const LEGEND =
   'rows are sources, columns destinations: . allowed, X denied or no common family, # the pod itself, P no port of that name';
 
-function printMatrix({ order, tables }: Matrix): string {
+function printMatrix({ order, tables }: Matrix, ports: readonly MatrixPort[]): string {
   if (order.length === 0) return 'No pod has an address';
   const digits = String(order.length).length;
   const width = Math.max(...order.map((key) => key.length)) + digits + 1;
   const name = (key: string, index: number): string => `${String(index + 1).padStart(digits)} ${key}`.padEnd(width);
   const signs = (texts: readonly string[]): string => texts.map((text) => text.padStart(digits + 1)).join('');
   const head = `${' '.repeat(width)}${signs(order.map((_, index) => String(index + 1)))}`;
-  const blocks = Object.entries(tables).map(([port, rows]) => {
+  // In the order of the question, in which keys that are numbers do not stand.
+  const blocks = [...new Set(ports.map(({ text }) => text))].map((port) => {
+    const rows = tables[port] ?? [];
     const all = rows.join('');
     const allowed = [...all].filter((sign) => sign === '.').length;
     const lines = rows.map((row, index) => `${name(order[index] ?? '', index)}${signs([...row])}`);

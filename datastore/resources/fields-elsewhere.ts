@@ -43,6 +43,13 @@ const pod = {
   initContainers: container,
 };
 
+/** v1 ServiceSpec. */
+const service = {
+  ...any('allocateLoadBalancerNodePorts', 'externalName', 'healthCheckNodePort', 'internalTrafficPolicy', 'ipFamilies'),
+  ...any('ipFamilyPolicy', 'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges', 'ports', 'selector'),
+  ...any('publishNotReadyAddresses', 'sessionAffinity', 'sessionAffinityConfig', 'trafficDistribution'),
+};
+
 /** projectcalico.org/v3 as of Calico 3.32. */
 const calico = {
   pool: any('vxlanMode', 'ipipMode', 'ipip', 'nat-outgoing', 'awsSubnetID'),
@@ -58,11 +65,20 @@ const calico = {
   },
 };
 
-/** Absent: the fields of the kind are not checked. */
-export const OTHER_FIELDS: { readonly [K in Kind]?: FieldTree } = {
+/** For every kind. */
+export const OTHER_FIELDS: Readonly<Record<Kind, FieldTree>> = {
   Namespace: object(any('finalizers')),
   Node: object(any('configSource', 'externalID', 'podCIDR', 'podCIDRs', 'providerID', 'taints', 'unschedulable')),
   Pod: object(pod),
+  Service: object(service),
+  EndpointSlice: {
+    metadata,
+    ports: true,
+    endpoints: {
+      ...any('hostname', 'targetRef', 'topology', 'zone', 'hints', 'deprecatedTopology'),
+      conditions: any('serving', 'terminating'),
+    },
+  },
   NetworkPolicy: object(),
   ClusterNetworkPolicy: object(),
   IPPool: object(calico.pool),
@@ -71,4 +87,6 @@ export const OTHER_FIELDS: { readonly [K in Kind]?: FieldTree } = {
   IPAMConfiguration: object(calico.ipam),
   BGPConfiguration: object(calico.bgp),
   BGPPeer: object(calico.peer),
+  BGPFilter: object(),
+  Secret: { metadata, immutable: true },
 };

@@ -66,6 +66,16 @@ const rows: readonly { readonly name: string; readonly given: object; readonly e
     given: { kind: 'IPPool', spec: { cidr: '10.0.0.0/8', vxlanMode: 'Never', constructor: 1 } },
     expected: ['spec.constructor'],
   },
+  {
+    name: 'none in the data of a Secret',
+    given: { kind: 'Secret', type: 'Opaque', immutable: true, data: { a: 'YQ==' }, stringdata: { b: 'c' } },
+    expected: ['stringdata'],
+  },
+  {
+    name: 'some in an EndpointSlice',
+    given: { kind: 'EndpointSlice', addressType: 'IPv4', ports: [{ port: 1 }], endpoints: [{ zone: 'a', zones: [] }] },
+    expected: ['endpoints[0].zones'],
+  },
   { name: 'none where there are no objects', given: { kind: 'IPPool', spec: 7, metadata: [] }, expected: [] },
 ];
 

@@ -6,8 +6,7 @@ import { KINDS, type Kind } from './index.ts';
 
 /** Paths of unknown fields, such as `spec.ingress[0].form`, in the order in which they were written. */
 export function unknownFields(kind: Kind, raw: unknown): readonly string[] {
-  const elsewhere = OTHER_FIELDS[kind];
-  return elsewhere === undefined ? [] : walk(raw, { schema: KINDS[kind].schema, elsewhere }, '');
+  return walk(raw, { schema: KINDS[kind].schema, elsewhere: OTHER_FIELDS[kind] }, '');
 }
 
 /** What a value may have: what its schema reads, and what only others read. */
