@@ -2,7 +2,7 @@
 // comes after the pod's rules, from the agent.
 import type { Family } from '../lib/ip.ts';
 import type { IfName } from '../lib/linux/if-name.ts';
-import { findLink, type Link } from '../lib/linux/links.ts';
+import { findLink, IPV4_CONF, type Ipv4Conf, type Link, setLink } from '../lib/linux/links.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
 import { hasSysctl, readSysctl, type SysctlKey, writeSysctl } from '../lib/linux/sysctl.ts';
 import { HOST_MAC } from './pod-side.ts';
@@ -40,10 +40,22 @@ export function hostSettings(name: IfName, families: readonly Family[]): readonl
   return settings;
 }
 
-/** Writes the parameters of a new host end in order. @throws KernelError */
-export function applyHostSettings(name: IfName, families: readonly Family[]): void {
-  for (const { key, value } of hostSettings(name, families)) writeSysctl(key, value, 'unread');
+/** Writes the parameters of a new host end, and then brings it up with its alias. @throws KernelError */
+export function bringUpHostSide(
+  rtnl: Rtnl,
+  { index, name, families, alias }: { index: number; name: IfName; families: readonly Family[]; alias: string },
+): void {
+  const ipv4: Partial<Record<Ipv4Conf, number>> = {};
+  for (const { key, value } of hostSettings(name, families)) {
+    // Most of them go along with the message that has to be sent anyway.
+    const [, , kind, , conf = ''] = key;
+    if (key[1] === 'ipv4' && kind === 'conf' && isIpv4Conf(conf)) ipv4[conf] = Number(value);
+    else writeSysctl(key, value, 'unread');
+  }
+  setLink(rtnl, index, { up: true, alias, ipv4 });
 }
+
+const isIpv4Conf = (name: string): name is Ipv4Conf => Object.hasOwn(IPV4_CONF, name);
 
 /** What differs at the node's end, in words. `podLink` is the other end, where it is known. @throws KernelError */
 export function checkHostSide(

@@ -15,7 +15,7 @@ import type { Rtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
 import { createUndo } from '../lib/undo.ts';
 import { CNI_CODE, CniError } from './errors.ts';
-import { applyHostSettings, checkHostSide } from './host-side.ts';
+import { bringUpHostSide, checkHostSide } from './host-side.ts';
 import { checkPodSide, configurePodSide, familiesOf, findPodLink, HOST_MAC } from './pod-side.ts';
 
 export type WirePod = {
@@ -91,8 +91,7 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
       const host = await createPair(pod, { name: ifName, netnsFd, mac });
       undo.push('delete the veth', () => doomed.doom([host.index]));
       if (host.peerIndex === undefined) throw new KernelError(`find the other end of "${hostIfName}"`, ENODEV);
-      applyHostSettings(hostIfName, familiesOf(ips));
-      setLink(rtnl, host.index, { up: true, alias: handle });
+      bringUpHostSide(rtnl, { index: host.index, name: hostIfName, families: familiesOf(ips), alias: handle });
       // Some hosts' link managers set a MAC of their own on new links.
       if (host.mac !== HOST_MAC) setLink(rtnl, host.index, { mac: HOST_MAC });
       configurePodSide(netnsFd, { ifName, ips, index: host.peerIndex });

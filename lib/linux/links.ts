@@ -2,7 +2,7 @@
 import { KernelError } from './kernel-error.ts';
 import { decodeLink, RTM_DELLINK, RTM_NEWLINK } from './link-codec.ts';
 import { macToBytes } from './mac.ts';
-import { NLM_F } from './netlink-message.ts';
+import { attribute, concatBytes, NLM_F, u32Attribute } from './netlink-message.ts';
 import { linkInfo, linkPayload, nestedPayload } from './rt-payload.ts';
 import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
@@ -37,11 +37,28 @@ export type LinkChange = {
   readonly mac?: string;
   readonly group?: number;
   readonly alias?: string;
+  /**
+   * Values of net.ipv4.conf.LINK, the same as by their files, but for what the writing of those tells others: routes that
+   * are cached for the link are not forgotten, so this is for new ones.
+   */
+  readonly ipv4?: Readonly<Partial<Record<Ipv4Conf, number>>>;
 };
+
+/** IPV4_DEVCONF_* (include/uapi/linux/ip.h) by the name of their file. */
+export const IPV4_CONF = {
+  forwarding: 1,
+  proxy_arp: 3,
+  rp_filter: 8,
+  accept_source_route: 9,
+  route_localnet: 26,
+} as const satisfies Record<string, number>;
+export type Ipv4Conf = keyof typeof IPV4_CONF;
 
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
 const VETH_INFO_PEER = 1; // include/uapi/linux/veth.h
+const IFLA_INET_CONF = 1;
+const AF_INET = 2;
 const ENODEV = 19;
 
 /** The kernel may leave out the statistics, which nobody here reads (RTEXT_FILTER_SKIP_STATS, an u32). */
@@ -96,7 +113,7 @@ export function setLink(rtnl: Rtnl, index: number, change: LinkChange): void {
   rtnl.request(setLinkRequest(index, change));
 }
 
-export function setLinkRequest(index: number, { up, mtu, mac, group, alias }: LinkChange): RtnlRequest {
+export function setLinkRequest(index: number, { up, mtu, mac, group, alias, ipv4 }: LinkChange): RtnlRequest {
   const payload = linkPayload(
     { index, ...(up === undefined ? {} : { flags: up ? { up: true } : {}, change: { up: true } }) },
     {
@@ -104,9 +121,16 @@ export function setLinkRequest(index: number, { up, mtu, mac, group, alias }: Li
       ...(mac === undefined ? {} : { address: macBuffer(mac) }),
       ...(group === undefined ? {} : { group }),
       ...(alias === undefined ? {} : { ifalias: alias }),
+      ...(ipv4 === undefined ? {} : { afSpec: new Map([[AF_INET, ipv4Spec(ipv4)]]) }),
     },
   );
   return { op: `change link ${index}`, type: RTM_SETLINK, payload };
+}
+
+// IFLA_INET_CONF { IPV4_DEVCONF_*: u32 }
+function ipv4Spec(conf: Readonly<Partial<Record<Ipv4Conf, number>>>): Buffer {
+  const values = Object.entries(conf).map(([name, value]) => u32Attribute(IPV4_CONF[name as Ipv4Conf], value));
+  return Buffer.from(attribute(IFLA_INET_CONF, concatBytes(values)));
 }
 
 /**
