@@ -55,14 +55,10 @@ const calico = {
   pool: any('vxlanMode', 'ipipMode', 'ipip', 'nat-outgoing', 'awsSubnetID'),
   ipam: any('autoAllocateBlocks', 'kubeVirtVMAddressPersistence'),
   bgp: {
-    ...any('logSeverityScreen', 'serviceLoadBalancerAggregation', 'nodeMeshPassword', 'bindMode', 'ignoredInterfaces'),
-    ...any('localWorkloadPeeringIPV4', 'localWorkloadPeeringIPV6', 'programClusterRoutes', 'ipv4NormalRoutePriority'),
+    ...any('logSeverityScreen', 'localWorkloadPeeringIPV4', 'localWorkloadPeeringIPV6', 'ipv4NormalRoutePriority'),
     ...any('ipv6NormalRoutePriority', 'ipv4ElevatedRoutePriority', 'ipv6ElevatedRoutePriority'),
   },
-  peer: {
-    ...any('peerSelector', 'nextHopMode', 'ttlSecurity', 'reachableBy', 'localWorkloadSelector', 'reversePeering'),
-    ...any('failureDetectionMode', 'restartMode', 'birdGatewayMode', 'localASNumber'),
-  },
+  peer: any('failureDetectionMode', 'restartMode', 'birdGatewayMode'),
 };
 
 /** For every kind. */
