@@ -25,7 +25,6 @@ export type PoliciesInput = {
 export type PeerImports = {
   /** For people: `BGPPeer tor`. */
   readonly description: string;
-  readonly from: 'node' | 'other';
   /** `importCIDRs`. */
   readonly ranges: readonly Cidr[];
   /** Of its BGPFilters, in order. */
@@ -42,10 +41,9 @@ export function routePolicies(input: PoliciesInput, problems: string[]): Policie
     );
   const imports = new Map<Ip, PeerImports>();
   for (const { sessions, statements } of groups) {
-    for (const { address, description, node, settings } of sessions) {
+    for (const { address, description, settings } of sessions) {
       imports.set(address, {
         description,
-        from: node === undefined ? 'other' : 'node',
         ranges: settings.importCIDRs ?? [],
         statements: statements.import,
       });
