@@ -122,7 +122,7 @@ function fastPath(direction: Direction): readonly Rule[] {
     rule(is(MARK, generationMark(REVOKED)), reply, drop),
     rule(established, reply, accept),
     direction === 'egress'
-      ? rule(is({ kind: 'ct', key: 'state' }, { anyOf: ['related', 'invalid'] }), jump(RELATED_CHAIN))
+      ? rule(is({ kind: 'ct', key: 'state' }, { anyOf: ['invalid', 'related'] }), jump(RELATED_CHAIN))
       : rule(is({ kind: 'ct', key: 'state' }, 'related'), accept),
   ];
 }
