@@ -48,6 +48,23 @@ test('margay bench policy reports every part', { timeout: 120_000 }, async () =>
   );
 });
 
+test('margay bench cni reports every part, and its agents run no program', { timeout: 120_000 }, async () => {
+  const { stdout } = await run(process.execPath, [MAIN, 'cni', '--quick', '--json'], { timeout: 110_000 });
+  const { results } = reportSchema.parse(JSON.parse(stdout));
+  for (const verb of ['ADD', 'DEL']) {
+    for (const part of ['pods of ten kinds', 'each pod with a policy of its own', '10 in flight']) {
+      const line = results.find(({ name }) => name === `${verb}, ${part}`);
+      assert.equal(line?.other?.name, 'ptp + host-local, no policy', `${verb}, ${part}`);
+    }
+    const counted = (what: string) => results.find(({ name }) => name === `${verb}: ${what}`)?.ours.p99;
+    assert.equal(counted('programs run by the agent'), 0);
+    // More than none, and not so many that something is read again for each pod.
+    assert.ok((counted('netlink datagrams sent') ?? 0) >= 3);
+    assert.ok((counted('netlink datagrams sent') ?? Number.POSITIVE_INFINITY) <= 12);
+  }
+  assert.ok(results.some(({ name }) => name.startsWith('event loop, longest block')));
+});
+
 test('an unknown group is refused', async () => {
   await assert.rejects(run(process.execPath, [MAIN, 'weather']), /Cannot run benchmark group "weather"/);
 });
