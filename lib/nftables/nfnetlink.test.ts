@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { type TestNetns, testNetns } from '../../test/support/netns.ts';
 import type { Ip } from '../ip.ts';
 import { inNetns } from '../linux/netns.ts';
-import type { ChainName, Element, NftObject, NftSet, Ruleset, SetName, TableName } from './ast.ts';
+import type { ChainName, Element, NftObject, NftSet, Operand, Ruleset, SetName, Statement, TableName } from './ast.ts';
 import { diffObjects } from './diff.ts';
 import { type Nftables, openNftables } from './nfnetlink.ts';
 import { NftError } from './nft-error.ts';
@@ -53,6 +53,24 @@ const REMOVE: readonly NftOp[] = [
   { kind: 'delete-table', table: TABLE },
 ];
 
+const IIF: Operand = { kind: 'meta', key: 'iifname' };
+const FROM_POD: Statement = { kind: 'match', left: IIF, op: '==', right: 'mgy*' };
+const SOURCE: Operand = { kind: 'payload', field: 'ip6 saddr' };
+
+/** Lookups that use what the comparison before them loaded. */
+const REUSING: Ruleset = rulesetOf([
+  { kind: 'set', name: 'ep' as SetName, keyTypes: ['ifname', 'ipv6_addr'], interval: false },
+  { kind: 'set', name: 'm' as SetName, keyTypes: ['ifname'], interval: false, data: 'verdict' },
+  {
+    kind: 'chain',
+    name: 'c' as ChainName,
+    rules: [
+      { statements: [FROM_POD, { kind: 'lookup', key: [IIF, SOURCE], op: 'not in', set: 'ep' as SetName }] },
+      { statements: [FROM_POD, { kind: 'vmap', key: [IIF], map: 'm' as SetName }] },
+    ],
+  },
+]);
+
 test('commit() makes what printRuleset() prints, and nft -f of it makes what dump() reads', async (t) => {
   const { nft, list, load } = await bench(t);
   await fc.assert(
@@ -65,7 +83,7 @@ test('commit() makes what printRuleset() prints, and nft -f of it makes what dum
       await load(printed);
       assert.deepEqual(sortedObjects(nft.dump(TABLE.name)), sortedObjects(ruleset));
     }),
-    { numRuns: 40 },
+    { numRuns: 40, examples: [[REUSING]] },
   );
 });
 

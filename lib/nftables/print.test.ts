@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Ip } from '../ip.ts';
 import type { ChainName, CounterName, Hook, NftObject, Operand, Rule, Scalar, SetName, Statement } from './ast.ts';
+import { ruleExpressions } from './encode/rule.ts';
 import { printObject, printPriority, printRule, printRuleset } from './print.ts';
 import { canonicalRule } from './print-rule.ts';
 import { sameObjects } from './same.ts';
@@ -189,6 +190,22 @@ test('printRuleset() prints a table sorted by name, regular chains before base c
   );
   assert.equal(printObject(objects[2] as NftObject), 'element v { "mgy1" : goto z }');
   assert.equal(printObject(objects[1] as NftObject), 'chain z {\n\tcounter accept\n}');
+});
+
+test('ruleExpressions() loads once what a lookup right behind a comparison uses again', () => {
+  const pods = is(meta('iifname'), 'mgy*');
+  const key = [meta('iifname'), payload('ip saddr')];
+  const lookup: Statement = { kind: 'lookup', key, op: 'in', set: 'ep' as SetName };
+  const kinds = (...statements: readonly Statement[]): string =>
+    ruleExpressions({ statements })
+      .map((one) => (one.kind === 'meta' ? `meta ${one.key}` : one.kind))
+      .join(', ');
+  const [NFPROTO, IIFNAME] = ['meta 15', 'meta 6'];
+  assert.equal(kinds(pods, lookup), `${NFPROTO}, cmp, ${IIFNAME}, cmp, payload, lookup`);
+  assert.equal(kinds(is(meta('oifname'), 'mgy*'), lookup), `meta 7, cmp, ${NFPROTO}, cmp, ${IIFNAME}, payload, lookup`);
+  assert.deepEqual(canonicalRule({ statements: [is(meta('nfproto'), 'ipv4'), pods, lookup] }), {
+    statements: [pods, lookup],
+  });
 });
 
 test('canonicalRule() is a fixed point, and rules compare by it', () => {

@@ -77,6 +77,8 @@ export function createStatementWalker(
         if (statement.with === 'tcp reset' && protocolNumber(state.packet) !== 6) return NO_MATCH;
         return { kind: 'reject' };
       case 'set-ct-mark':
+        // A part of a mark is read before it is written, and there is none to read.
+        if (!isTracked(state)) return statement.mask >>> 0 === 0xffffffff ? NEXT : NO_MATCH;
         state.ctMark = ((state.ctMark & ~statement.mask) | statement.value) >>> 0;
         return NEXT;
       case 'notrack':
@@ -99,6 +101,9 @@ export function createStatementWalker(
   };
 }
 
+/** Without an entry of conntrack only the state can be asked for (kernel nft_ct_get_eval). */
+const isTracked = ({ ctState }: PacketState): boolean => ctState !== 'invalid' && ctState !== 'untracked';
+
 const protocolNumber = (packet: WalkPacket): number => scalarNumber('inet_proto', packet.protocol);
 
 /** `undefined`: the packet has no such field. */
@@ -114,14 +119,15 @@ function fieldValue(operand: Operand, state: PacketState): Scalar | undefined {
       return payloadValue(operand, packet);
     case 'ct':
       if (operand.key === 'state') return state.ctState;
+      if (!isTracked(state)) return undefined;
       if (operand.key === 'direction') return packet.ctDirection;
       return packet.ctStatus ?? 0;
     case 'ct-saddr': {
       const saddr = packet.ctSaddr?.[operand.direction];
-      return saddr !== undefined && ipFamily(saddr) === operand.family ? saddr : undefined;
+      return isTracked(state) && saddr !== undefined && ipFamily(saddr) === operand.family ? saddr : undefined;
     }
     case 'ct-mark':
-      return (state.ctMark & operand.mask) >>> 0;
+      return isTracked(state) ? (state.ctMark & operand.mask) >>> 0 : undefined;
     case 'fib':
       throw new Error('Cannot walk "fib": routes are not part of the packet, expected another field');
     default:

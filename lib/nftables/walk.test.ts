@@ -135,6 +135,18 @@ const rows: readonly {
     ],
     expected: 'accept: base/0',
   },
+  ...(['invalid', 'untracked'] as const).map((ctState) => ({
+    name: `asks a packet that is ${ctState} for nothing of conntrack but that`,
+    given: [
+      base(
+        [match({ kind: 'ct-mark', mask: 0xffff }, '!=', 1), verdict('accept')],
+        [match({ kind: 'ct', key: 'direction' }, '==', 'original'), verdict('accept')],
+        [match({ kind: 'ct', key: 'state' }, '!=', 'established')],
+      ),
+    ],
+    packet: { ctState },
+    expected: 'drop: base/2',
+  })),
   {
     name: 'finds no port of an ICMP packet in a set',
     given: [base([match(payload('th dport'), '==', 80), verdict('accept')])],

@@ -2,6 +2,7 @@
 // are part of that field. What fits no statement becomes `unknown`.
 import type { CounterName, MatchValue, Operand, Scalar, SetName, Statement } from '../ast.ts';
 import {
+  heldAfter,
   ICMPX_ADMIN_PROHIBITED,
   LIMIT_UNITS,
   missingProtocols,
@@ -16,6 +17,8 @@ import { decodeScalar, VALUE_TYPES, type ValueType } from '../value-types.ts';
 import { decodeRun } from './keys.ts';
 import { decodeVerdict } from './verdict.ts';
 
+const REG_1 = 1;
+
 type Decoded = { readonly statement: Statement; readonly before: Protocols };
 
 /** Reads from `at` on; `next` is behind what was read. */
@@ -25,8 +28,16 @@ export function decodeStatements(expressions: readonly Expression[]): readonly S
   const decoded: Decoded[] = [];
   let known: Protocols = {};
   for (let at = 0; at < expressions.length; ) {
-    const { statement, next } = step(expressions, at, known);
-    absorbProtocols(decoded, statement);
+    const last = decoded.at(-1);
+    const held = reused(expressions[at]) ? heldAfter(last?.statement) : undefined;
+    const { statement, next } = step(expressions, at, { known, held });
+    if (held === undefined || last === undefined) absorbProtocols(decoded, presumed(statement));
+    else {
+      // The protocols stand before the comparison that left its register.
+      decoded.pop();
+      absorbProtocols(decoded, missingProtocols(presumed(statement), provenBy(last.statement)));
+      decoded.push(last);
+    }
     decoded.push({ statement, before: known });
     known = { ...known, ...provenBy(statement), ...presumed(statement) };
     at = next;
@@ -51,9 +62,8 @@ function presumed(statement: Statement): Protocols {
 
 const NONE: Protocols = {};
 
-/** Drops the matches at the end of `decoded` that the encoder would make for `statement` by itself. */
-function absorbProtocols(decoded: Decoded[], statement: Statement): void {
-  const needed = presumed(statement);
+/** Drops the matches at the end of `decoded` that the encoder would make by itself for what needs these protocols. */
+function absorbProtocols(decoded: Decoded[], needed: Protocols): void {
   if (needed.nfproto === undefined && needed.l4proto === undefined) return;
   for (let count = Math.min(2, decoded.length); count > 0; count--) {
     const tail = decoded.slice(-count);
@@ -70,10 +80,19 @@ function absorbProtocols(decoded: Decoded[], statement: Statement): void {
   }
 }
 
-function step(expressions: readonly Expression[], at: number, known: Protocols): Step {
+/** Whether register 1 is used as it is. */
+const reused = (e: Expression | undefined): boolean => e?.kind === 'lookup' || (isLoad(e) && e.dreg !== REG_1);
+
+/** `held`: what the comparison before left in register 1, if that is used. */
+type Before = { readonly known: Protocols; readonly held: Operand | undefined };
+
+function step(expressions: readonly Expression[], at: number, { known, held }: Before): Step {
   const first = expressions[at];
   if (first === undefined) return unknown(expressions, at, at + 1);
-  if (isLoad(first)) return loadStep(expressions, at, known) ?? unknown(expressions, at, at + 1);
+  if (first.kind === 'lookup' && held !== undefined) {
+    return lookupStep([held], first, at) ?? unknown(expressions, at, at + 1);
+  }
+  if (isLoad(first)) return loadStep(expressions, at, { known, held }) ?? unknown(expressions, at, at + 1);
   if (first.kind === 'data') return dataStep(expressions, at) ?? unknown(expressions, at, at + 1);
   const statement = simple(first);
   return statement === undefined ? unknown(expressions, at, at + 1) : { statement, next: at + 1 };
@@ -96,8 +115,8 @@ const plain = (value: unknown): string =>
   value instanceof Uint8Array ? Buffer.from(value).toString('hex') : JSON.stringify(value);
 
 /** One or more loads and what is done with the registers. */
-function loadStep(expressions: readonly Expression[], at: number, known: Protocols): Step | undefined {
-  const operands: Operand[] = [];
+function loadStep(expressions: readonly Expression[], at: number, { known, held }: Before): Step | undefined {
+  const operands: Operand[] = held === undefined ? [] : [held];
   let next = at;
   let protocols = known;
   for (let e = expressions[next]; isLoad(e); e = expressions[++next]) {

@@ -23,26 +23,51 @@ export const REG32_00 = 8;
 /** @throws Error on a value that is not of its operand's type, and on `unknown` statements */
 export function ruleExpressions(rule: Rule): readonly Expression[] {
   const out: Expression[] = [];
-  let known: Protocols = {};
-  for (const statement of rule.statements) known = lower(statement, known, out);
+  let before: Before = { known: {}, held: undefined };
+  for (const [index, statement] of rule.statements.entries()) {
+    const known = require(hoisted(statement, rule.statements[index + 1], before.known), before.known, out);
+    before = { known: lower(statement, { ...before, known }, out), held: heldAfter(statement) };
+  }
   return out;
 }
 
+/** Matches of protocols that a lookup needs come before the comparison whose register it uses again. */
+function hoisted(statement: Statement, next: Statement | undefined, known: Protocols): Protocols {
+  const held = heldAfter(statement);
+  if (held === undefined || (next?.kind !== 'lookup' && next?.kind !== 'vmap') || !begins(next.key, held)) return {};
+  const needed: Protocols = Object.assign({}, ...next.key.map(operandProtocols));
+  return missingProtocols(needed, { ...known, ...provenBy(statement) });
+}
+
+const begins = ([first]: readonly Operand[], held: Meta): boolean => first?.kind === 'meta' && first.key === held.key;
+
+/** `held`: what register 1 still holds. */
+type Before = { readonly known: Protocols; readonly held: Meta | undefined };
+
+type Meta = Extract<Operand, { kind: 'meta' }>;
+
+/**
+ * What a comparison leaves in register 1, so that a lookup right behind it need not load it again: the name of an
+ * interface is what costs most to load.
+ */
+export const heldAfter = (statement: Statement | undefined): Meta | undefined =>
+  statement?.kind === 'match' && statement.left.kind === 'meta' ? statement.left : undefined;
+
 /** Appends the statement's expressions; returns the protocols known after it. */
-function lower(statement: Statement, known: Protocols, out: Expression[]): Protocols {
+function lower(statement: Statement, { known, held }: Before, out: Expression[]): Protocols {
   switch (statement.kind) {
     case 'match': {
-      const after = load([statement.left], known, out);
+      const after = load([statement.left], { known, held: undefined }, out);
       match(statement.left, statement.op, statement.right, out);
       return { ...after, ...provenBy(statement) };
     }
     case 'lookup': {
-      const after = load(statement.key, known, out);
+      const after = load(statement.key, { known, held }, out);
       out.push({ kind: 'lookup', sreg: REG_1, set: statement.set, inverted: statement.op === 'not in', map: false });
       return after;
     }
     case 'vmap': {
-      const after = load(statement.key, known, out);
+      const after = load(statement.key, { known, held }, out);
       out.push({ kind: 'lookup', sreg: REG_1, set: statement.map, inverted: false, map: true });
       return after;
     }
@@ -137,12 +162,14 @@ function require(needed: Protocols, known: Protocols, out: Expression[]): Protoc
 }
 
 /** Protocol matches first, then the fields side by side, each starting at a whole word. */
-function load(operands: readonly Operand[], known: Protocols, out: Expression[]): Protocols {
+function load(operands: readonly Operand[], { known, held }: Before, out: Expression[]): Protocols {
   let after = known;
   for (const operand of operands) after = require(operandProtocols(operand), after, out);
+  // A match of a protocol would have used the register.
+  const isThere = held !== undefined && after === known && begins(operands, held);
   let word = 0;
-  for (const operand of operands) {
-    out.push(operandLoad(operand, registerOfWord(word)));
+  for (const [index, operand] of operands.entries()) {
+    if (index > 0 || !isThere) out.push(operandLoad(operand, registerOfWord(word)));
     word += (VALUE_TYPES[operandType(operand)].bytes + 3) >> 2;
     if (operand.kind === 'ct-mark' && operand.mask >>> 0 !== 0xffffffff) {
       out.push(maskExpression(hostU32(operand.mask), new Uint8Array(4)));
