@@ -65,7 +65,8 @@ function attach({ model }: Node): void {
 test('after a batch that is refused the whole table is replaced, at once', async (t) => {
   const made = await node(t, 'off');
   const generation = made.model.generation();
-  const deed = 'flush chain inet margay in_egress; flush chain inet margay fwd_egress; delete map inet margay ep_eg';
+  const deed =
+    'flush chain inet margay judge_input; flush chain inet margay judge_egress; delete map inet margay ep_eg';
   await made.netns.exec('nft', deed);
   attach(made);
   made.pass();

@@ -54,7 +54,7 @@ test('in a shared table, whatever others do is put right', async (t) => {
   await stream.flows();
   assert.equal((await node.status())['table'], 'shared');
   const listing = await table(node);
-  const rule = find(listing, /chain fwd_ingress \{[^}]*?accept # handle (\d+)/s);
+  const rule = find(listing, /chain fwd_ingress \{[^}]*?goto judge_ingress # handle (\d+)/s);
   const set = find(listing, /set (s4_\w+) \{[^}]*elements/s);
   const chain = find(listing, /\tchain (pi_\w+) \{/);
 

@@ -5,12 +5,14 @@ import { hostIfName } from '../../../lib/linux/if-name.ts';
 import { type WalkPacket, walk } from '../../../lib/nftables/walk.ts';
 import { unwrap } from '../../../lib/result.ts';
 import { createPipeline } from '../../../test/policy/pipeline.ts';
-import { world } from '../../../test/policy/world-builder.ts';
+import { policy, world } from '../../../test/policy/world-builder.ts';
+import { generationMark } from './generation.ts';
 import { POLICY_TABLE } from './names.ts';
 
 const given = world({ pods: { 'n/a': {}, 'n/b': {} } });
 const [a, b] = given.pods.map(({ name }) => hostIfName('n', name));
 const [from, to] = given.pods.map(({ ips }) => ips[0]);
+const own6 = given.pods[0]?.ips[1] ?? '';
 
 describe('baseObjects() around pods that may do everything', () => {
   if (a === undefined || b === undefined || from === undefined || to === undefined) throw new Error('Cannot happen');
@@ -107,5 +109,63 @@ describe('baseObjects() around pods that may do everything', () => {
       const objects = renderer.objects();
       assert.equal(walk({ table: POLICY_TABLE, objects }, 'forward', packet).verdict, expected);
     });
+  }
+
+  test('let an address of its own through, whatever it is, and no other', () => {
+    const objects = renderer.objects();
+    const passes = (iifname: string, saddr: string): boolean => {
+      const packet = { ...common, protocol: 'udp', dport: 53, iifname, saddr: unwrap(parseIp(saddr)) } as const;
+      return walk({ table: POLICY_TABLE, objects }, 'prerouting', packet).verdict === 'accept';
+    };
+    for (const [iifname, saddr, expected] of [
+      [a, from, true],
+      [a, to, false],
+      ['mgy-unknown', from, false],
+      ['eth0', to, true],
+      [a, own6, true],
+      [b, own6, false],
+      [a, 'fe80::1', true],
+      [a, 'fd00:10:244::77', false],
+      ['eth0', 'fd00:10:244::77', true],
+    ] as const) {
+      assert.equal(passes(iifname, saddr), expected, `${saddr} of ${iifname}`);
+    }
+  });
+});
+
+describe('baseObjects() around pods that are cut off', () => {
+  if (a === undefined || b === undefined || from === undefined || to === undefined) throw new Error('Cannot happen');
+  const { show, renderer } = createPipeline();
+  const closed = policy('n/none', { policyTypes: ['Ingress', 'Egress'] });
+  show(world({ pods: { 'n/a': {}, 'n/b': {} }, policies: [closed] }));
+  const CURRENT = generationMark(renderer.generation());
+  const packet = {
+    saddr: from,
+    daddr: to,
+    protocol: 'udp',
+    sport: 9,
+    dport: 53,
+    ctDirection: 'original',
+    ctSaddr: { original: from, reply: to },
+  } as const;
+  for (const [what, ctState, ctMark, expected] of [
+    ['of a flow judged by these rules', 'established', CURRENT, 'accept'],
+    ['of a flow judged by other rules', 'established', CURRENT + 0x1_0000, 'drop'],
+    ['that begins a flow', 'new', 0, 'drop'],
+    ['that begins a flow, with a mark from somebody else', 'new', CURRENT, 'drop'],
+    ['that conntrack takes for invalid', 'invalid', CURRENT, 'drop'],
+    ['that conntrack shall not see', 'untracked', CURRENT, 'drop'],
+    ['about a flow', 'related', 0, 'accept'],
+  ] as const) {
+    for (const [way, hook, interfaces] of [
+      ['to a pod', 'forward', { iifname: 'eth0', oifname: b }],
+      ['out of a pod', 'forward', { iifname: a, oifname: 'eth0' }],
+      ['to its node', 'input', { iifname: a }],
+    ] as const) {
+      test(`${expected} a packet ${what}, ${way}`, () => {
+        const given = { ...packet, ...interfaces, ctState, ctMark };
+        assert.equal(walk({ table: POLICY_TABLE, objects: renderer.objects() }, hook, given).verdict, expected);
+      });
+    }
   }
 });

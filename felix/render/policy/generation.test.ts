@@ -40,7 +40,7 @@ describe('generation', () => {
     const changes = renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true });
     assert.deepEqual(
       changes.map(({ key }) => key),
-      ['chain/fwd_egress', 'chain/fwd_ingress', 'chain/fwd_stamp', 'chain/in_egress', 'chain/in_stamp'],
+      ['fwd_egress', 'fwd_ingress', 'fwd_stamp', 'stamp', 'in_egress', 'in_stamp'].map((name) => `chain/${name}`),
     );
     assert.equal(renderer.generation(), FIRST_GENERATION);
   });

@@ -3,6 +3,7 @@
 import type { Brand } from '../../../lib/brand.ts';
 import type { NftObject } from '../../../lib/nftables/ast.ts';
 import { err, ok, type Result } from '../../../lib/result.ts';
+import { CHAINS } from './names.ts';
 
 /** 1 to 65534. 0 is what a flow carries that was never judged, 65535 what a revoked one carries. */
 export type Generation = Brand<number, 'Generation'>;
@@ -36,7 +37,7 @@ export const generationMark = (generation: Generation | typeof REVOKED): number 
  */
 export function generationOf(objects: Iterable<NftObject>): Generation | undefined {
   for (const object of objects) {
-    if (object.kind !== 'chain' || object.name !== 'fwd_stamp') continue;
+    if (object.kind !== 'chain' || object.name !== CHAINS.stamp) continue;
     for (const { statements } of object.rules) {
       for (const statement of statements) {
         if (statement.kind !== 'set-ct-mark') continue;

@@ -22,11 +22,26 @@ export const ENDPOINT_SETS = {
 /** TCP ports of the node on which its BGP speaker listens. */
 export const BGP_PORTS = 'bgp_ports' as SetName;
 
+/** Where the base chains lead what is not of a flow judged before. */
+export const CHAINS = {
+  /** What has a source that is not one of the pod's addresses. */
+  oddSource: 'odd_source' as ChainName,
+  egress: 'judge_egress' as ChainName,
+  ingress: 'judge_ingress' as ChainName,
+  /** Egress to the pod's own node. */
+  input: 'judge_input' as ChainName,
+  /** What a pod sends that does not begin a flow. */
+  sent: 'tracked_sent' as ChainName,
+  /** What comes to a pod and does not begin a flow. */
+  received: 'tracked_received' as ChainName,
+  /** What a pod sends that belongs to a flow without being of it, such as errors about it. */
+  related: 'pod_related' as ChainName,
+  /** What was judged and allowed. */
+  stamp: 'stamp' as ChainName,
+} as const;
+
 /** Where packets to the node's loopback go. */
 export const LOOPBACK_CHAIN = 'node_loopback' as ChainName;
-
-/** Where packets go that belong to a flow without being of it, such as errors about it. */
-export const RELATED_CHAIN = 'pod_related' as ChainName;
 
 /** Counters of what the base chains drop. */
 export const BASE_COUNTERS = {

@@ -26,8 +26,7 @@ export function renderProfile(
   const chains: Chain[] = [];
   const rules: Rule[] = [];
   for (const { tier, chains: list } of profile.tiers) {
-    if (tier.hairpin === 'exempt') rules.push(HAIRPIN);
-    const body = tierRules({ tier, chains: list }, context);
+    const body = [...tierRules({ tier, chains: list }, context), ...(tier.hairpin === 'exempt' ? [HAIRPIN] : [])];
     if (list.some((one) => passes(one, context))) {
       const own = tierChainName(key, direction, tier.name);
       chains.push({ kind: 'chain', name: own, rules: tier.end === 'deny' ? [...body, ...end] : body });
@@ -45,7 +44,10 @@ export function renderProfile(
 const refersTo = ({ rules }: Chain, { name }: Counter): boolean =>
   rules.some(({ statements }) => statements.some((one) => one.kind === 'counter-ref' && one.counter === name));
 
-/** A pod cannot be cut off from itself; a Service may lead its packets around to where they came from. */
+/**
+ * A pod cannot be cut off from itself; a Service may lead its packets around to where they came from. Policies of a tier
+ * that exempts this only allow, so it is soon enough behind them, where what they allow need not ask.
+ */
 const HAIRPIN: Rule = rule(inSet([meta('iifname'), meta('oifname')], ENDPOINT_SETS.hairpin), accept);
 
 function tierRules({ chains }: ProfileTier, { chainOf, logDenied }: ProfileContext): readonly Rule[] {

@@ -1,4 +1,5 @@
 // Short forms of the statements that the layout is made of.
+import { IF_PREFIX } from '../../../lib/linux/if-name.ts';
 import type {
   ChainName,
   CounterName,
@@ -9,8 +10,19 @@ import type {
   Statement,
   Verdict,
 } from '../../../lib/nftables/ast.ts';
+import { GENERATION_MASK } from './generation.ts';
 
 export const meta = (key: 'iifname' | 'oifname' | 'l4proto' | 'nfproto'): Operand => ({ kind: 'meta', key });
+
+export const ct = (key: 'state' | 'direction' | 'status'): Operand => ({ kind: 'ct', key });
+
+/** The part of the conntrack mark that holds the generation. */
+export const MARK: Operand = { kind: 'ct-mark', mask: GENERATION_MASK };
+
+export const iif = meta('iifname');
+export const oif = meta('oifname');
+/** Matches the interfaces of all pods. */
+export const PODS = `${IF_PREFIX}*`;
 
 export const payload = (field: Extract<Operand, { kind: 'payload' }>['field']): Operand => ({ kind: 'payload', field });
 
@@ -34,5 +46,6 @@ export const drop: Statement = verdict({ kind: 'drop' });
 export const back: Statement = verdict({ kind: 'return' });
 export const countedBy = (counter: CounterName): Statement => ({ kind: 'counter-ref', counter });
 export const jump = (chain: ChainName): Statement => verdict({ kind: 'jump', chain });
+export const goto = (chain: ChainName): Statement => verdict({ kind: 'goto', chain });
 
 export const rule = (...statements: readonly Statement[]): Rule => ({ statements });

@@ -1,0 +1,146 @@
+// Where packets go that are not those of a flow judged before: the rest of what holds for every pod, and then the dispatch
+// to the profile of the pod's interface. Every packet here is of a pod; the base chains have seen to that.
+import { cidrRange, parseCidr } from '../../../lib/cidr.ts';
+import { ipFromBigInt, parseIp } from '../../../lib/ip.ts';
+import type { Chain, ChainName, Operand, Rule, ScalarRange } from '../../../lib/nftables/ast.ts';
+import { unwrap } from '../../../lib/result.ts';
+import type { Direction } from '../../../policy/ir.ts';
+import { generationMark, REVOKED } from './generation.ts';
+import { BASE_COUNTERS, BGP_PORTS, CHAINS, ENDPOINT_SETS, LOOPBACK_CHAIN } from './names.ts';
+import {
+  accept,
+  back,
+  countedBy,
+  ct,
+  drop,
+  iif,
+  inSet,
+  is,
+  isNot,
+  jump,
+  MARK,
+  meta,
+  oif,
+  payload,
+  rule,
+} from './statements.ts';
+
+/** The chains behind the base chains that are the same in every generation. */
+export function slowPath(): readonly Chain[] {
+  return [
+    chain(CHAINS.oddSource, oddSource()),
+    chain(CHAINS.related, related()),
+    chain(CHAINS.sent, sent()),
+    chain(CHAINS.received, received()),
+    chain(CHAINS.egress, [tracked(CHAINS.sent), ...noTunnels(), ...dispatch(iif, 'egress')]),
+    chain(CHAINS.ingress, [tracked(CHAINS.received), ...dispatch(oif, 'ingress')]),
+    chain(CHAINS.input, [
+      rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
+      tracked(CHAINS.sent),
+      ...noTunnels(),
+      ...closedOnNode(),
+      ...dispatch(iif, 'egress'),
+    ]),
+    chain(LOOPBACK_CHAIN, loopback()),
+  ];
+}
+
+const chain = (name: ChainName, rules: readonly Rule[]): Chain => ({ kind: 'chain', name, rules });
+
+/** MLD (RFC 2710, RFC 3810) and neighbour discovery (RFC 4861) without router advertisement and redirect. */
+const NEIGHBOUR_DISCOVERY = [130, 131, 132, 133, 135, 136, 143];
+
+/** What a host sends before it has an address: MLD reports and duplicate address detection (RFC 4862 5.4.2). */
+const FROM_UNSPECIFIED = [131, 135, 143];
+
+// Link-local packets are never forwarded, and what they may do to the node is for in_egress to judge. An interface that is
+// not in the sets drops everything else here.
+function oddSource(): readonly Rule[] {
+  return [
+    rule(is(payload('ip6 saddr'), rangeOf('fe80::/10')), accept),
+    rule(
+      is(payload('ip6 saddr'), unwrap(parseIp('::'))),
+      is(payload('icmpv6 type'), { anyOf: FROM_UNSPECIFIED }),
+      accept,
+    ),
+    rule(countedBy(BASE_COUNTERS.spoofed), drop),
+  ];
+}
+
+function rangeOf(cidr: string): ScalarRange {
+  const { family, first, last } = cidrRange(unwrap(parseCidr(cidr)));
+  return { from: ipFromBigInt(first, family), to: ipFromBigInt(last, family) };
+}
+
+/** One look tells that the packet begins a flow, and that there is nothing to be known of it. */
+const tracked = (chain: ChainName): Rule => rule(isNot(ct('state'), 'new'), jump(chain));
+
+// What comes here is not stamped, or no longer. Replies belong to a flow that was allowed, unless it is marked as revoked:
+// then only its original direction is judged.
+function replies(): readonly Rule[] {
+  const reply = is(ct('direction'), 'reply');
+  return [rule(is(MARK, generationMark(REVOKED)), reply, drop), rule(is(ct('state'), 'established'), reply, accept)];
+}
+
+const received = (): readonly Rule[] => [...replies(), rule(is(ct('state'), 'related'), accept)];
+
+const sent = (): readonly Rule[] => [
+  ...replies(),
+  rule(is(ct('state'), { anyOf: ['invalid', 'related'] }), jump(CHAINS.related)),
+];
+
+/** Types that quote a packet (RFC 792, RFC 4443 2.1): of IPv6 those below 128 that are in use. */
+const ICMP_ERRORS = { 4: [3, 4, 5, 11, 12], 6: [1, 2, 3, 4] } as const;
+
+// An ICMP error quotes the flow that it is about. A pod forwards nothing, so the flows that it has errors to tell of are
+// its own. One about a flow of others would carry whatever it likes to them past their policy, on another node as well,
+// where it is related to a flow that this node knows nothing of. The rest is judged as any packet.
+function related(): readonly Rule[] {
+  const own = (['original', 'reply'] as const).flatMap((direction) =>
+    ([4, 6] as const).map((family) =>
+      rule(
+        is(ct('direction'), direction),
+        inSet([iif, { kind: 'ct-saddr', direction, family }], ENDPOINT_SETS.addresses[family]),
+        accept,
+      ),
+    ),
+  );
+  const counted = countedBy(BASE_COUNTERS.error);
+  return [
+    ...own,
+    rule(is(payload('icmp type'), { anyOf: ICMP_ERRORS[4] }), counted, drop),
+    rule(is(payload('icmpv6 type'), { anyOf: ICMP_ERRORS[6] }), counted, drop),
+  ];
+}
+
+// A node would unwrap VXLAN (RFC 7348), IP-in-IP (RFC 2003) and 6in4 (RFC 4213) and trust the inside, which policy
+// never saw. Two comparisons cost less than one look into a set.
+function noTunnels(): readonly Rule[] {
+  const counted = countedBy(BASE_COUNTERS.tunnel);
+  return [
+    rule(is(payload('udp dport'), 4789), counted, drop),
+    rule(is(meta('l4proto'), 'ipip'), counted, drop),
+    rule(is(meta('l4proto'), 'ipv6'), counted, drop),
+  ];
+}
+
+// What pods may not reach on their node, whatever policy says: the BGP speaker, whose peers are routers, and the node's
+// loopback (RFC 1122 3.2.1.3), which the interface's `route_localnet` would open.
+function closedOnNode(): readonly Rule[] {
+  return [
+    rule(inSet([payload('tcp dport')], BGP_PORTS), countedBy(BASE_COUNTERS.bgp), drop),
+    rule(is(payload('ip daddr'), rangeOf('127.0.0.0/8')), jump(LOOPBACK_CHAIN)),
+  ];
+}
+
+// Somebody on the node may have translated an address to loopback on purpose, as for a node-local service.
+function loopback(): readonly Rule[] {
+  return [rule(is(ct('status'), 'dnat'), back), rule(countedBy(BASE_COUNTERS.loopback), drop)];
+}
+
+function dispatch(side: Operand, direction: Direction): readonly Rule[] {
+  return [
+    rule({ kind: 'vmap', key: [side], map: ENDPOINT_SETS.dispatch[direction] }),
+    rule(countedBy(BASE_COUNTERS.unknown), drop),
+  ];
+}
