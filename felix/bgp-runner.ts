@@ -1,8 +1,10 @@
 // Keeps gobgpd and the model in step: what the model wants goes to gobgpd, what gobgpd knows goes to the model. Events
 // only say what to read again, so work is a set of dirty flags and one worker.
 import { createGobgp } from '../bgp/driver/gobgp.ts';
-import type { BgpEvent, DesiredBgp } from '../bgp/model/types.ts';
+import type { BgpEvent, DesiredBgp, PeerState } from '../bgp/model/types.ts';
+import type { Ip } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
+import { createDirtyRib } from './dirty-rib.ts';
 import type { RoutingEvent } from './model/events.ts';
 
 /** After this time without all peers being back, routes of an earlier life go (RFC 4724 selection deferral), in ms. */
@@ -10,6 +12,8 @@ const STALE_MS = 120_000;
 /** How often peers are asked while BGP has not settled, and when an apply was not complete, in ms. */
 const POLL_MS = 1000;
 const RETRY_MS = 5000;
+/** How often the whole table is read although no event said so, in ms. */
+const FULL_READ_MS = 300_000;
 
 export type BgpRunner = {
   /** The model may want something new of gobgpd. */
@@ -30,7 +34,10 @@ export function createBgpRunner(options: {
   const { socketPath, log, dispatch, takeDesired, settled } = options;
   const closing = new AbortController();
   const timers = new Set<NodeJS.Timeout>();
-  const dirty = { rib: false, peers: false };
+  const rib = createDirtyRib();
+  let peersDirty = false;
+  // The peers that have told all they know, as last read.
+  let complete: ReadonlySet<Ip> = new Set();
   let wanted: DesiredBgp | undefined;
   let problems: readonly string[] = [];
   let working = false;
@@ -68,7 +75,7 @@ export function createBgpRunner(options: {
       problems = report.problems;
       log.info({ outcome, problems, paths, peers, started }, 'bgp applied');
       running ||= outcome === 'applied' || outcome === 'incomplete';
-      dirty.peers = true;
+      peersDirty = true;
       if (outcome === 'incomplete' || outcome === 'restart-needed') tryLater(desired);
     } catch (error) {
       tryLater(desired);
@@ -81,12 +88,17 @@ export function createBgpRunner(options: {
     wanted = undefined;
     if (desired !== undefined) await apply(desired);
     if (!running) return;
-    const readPeers = dirty.peers;
-    dirty.peers = false;
-    dirty.rib = false;
+    const readPeers = peersDirty;
+    peersDirty = false;
     // End-of-RIB only says something of a table that was read after it: so peers first, and the table told before them.
     const peers = readPeers ? await gobgp.peers(closing.signal) : undefined;
-    dispatch({ kind: 'rib', paths: await gobgp.rib(closing.signal) });
+    if (peers !== undefined) {
+      const before = complete;
+      complete = completePeers(peers);
+      if ([...complete].some((address) => !before.has(address))) rib.add(undefined);
+    }
+    const event = await rib.read(gobgp, closing.signal);
+    if (event !== undefined) dispatch(event);
     if (peers !== undefined) dispatch({ kind: 'peers', peers });
   };
 
@@ -95,10 +107,14 @@ export function createBgpRunner(options: {
     working = true;
     void (async () => {
       try {
-        while (up && (wanted !== undefined || (running && (dirty.rib || dirty.peers)))) await step();
+        while (up && (wanted !== undefined || (running && (rib.isDirty() || peersDirty)))) await step();
       } catch (error) {
         // gobgpd went away in the middle; the event `up` starts over with everything.
         if (!closing.signal.aborted) log.warn({ err: error }, 'gobgpd call failed');
+        // A call that was refused or too slow, with gobgpd still there: what it was to read is read again.
+        peersDirty = true;
+        rib.add(undefined);
+        if (!closing.signal.aborted) later(RETRY_MS, work);
       } finally {
         working = false;
       }
@@ -107,11 +123,18 @@ export function createBgpRunner(options: {
 
   const poll = (): void => {
     if (!settled()) {
-      dirty.peers = true;
+      peersDirty = true;
       work();
     }
     pollTimer = later(POLL_MS, poll);
   };
+
+  const readAll = (): void => {
+    rib.add(undefined);
+    work();
+    later(FULL_READ_MS, readAll);
+  };
+  later(FULL_READ_MS, readAll);
 
   const poke = (): void => {
     wanted = takeDesired() ?? wanted;
@@ -122,6 +145,8 @@ export function createBgpRunner(options: {
     switch (event.kind) {
       case 'up':
         up = true;
+        complete = new Set();
+        rib.add(undefined);
         dispatch({ kind: 'bgp-up' });
         staleTimer = later(STALE_MS, () => dispatch({ kind: 'stale-timeout' }));
         poke();
@@ -135,11 +160,11 @@ export function createBgpRunner(options: {
         dispatch({ kind: 'bgp-down', why: event.why });
         break;
       case 'rib-changed':
-        dirty.rib = true;
+        rib.add(event.prefixes);
         work();
         break;
       case 'peer-changed':
-        dirty.peers = true;
+        peersDirty = true;
         work();
         break;
       default:
@@ -158,3 +183,6 @@ export function createBgpRunner(options: {
     },
   };
 }
+
+const completePeers = (peers: readonly PeerState[]): ReadonlySet<Ip> =>
+  new Set(peers.filter(({ state, endOfRib }) => state === 'established' && endOfRib).map(({ address }) => address));

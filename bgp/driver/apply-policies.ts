@@ -10,12 +10,19 @@
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { RoutePolicy } from '../model/route-policy.ts';
+import { affectedPeers } from './affected-peers.ts';
 import type { ApplyRun } from './apply.ts';
 import { listPeers } from './apply-peers.ts';
 import { type CompiledPolicy, compilePolicy, type DefinedSetKind, type PolicyDirection } from './compile-policy.ts';
 import { shortHash } from './note.ts';
 import { readPaths } from './read-paths.ts';
 import { BgpError } from './rpc.ts';
+
+/**
+ * What was set last, and under which name: when that is what is in force, the peers that a new policy treats as before
+ * are left alone. Without it all are asked to catch up, which costs time and nothing else.
+ */
+export type PolicyMemory = Map<PolicyDirection, { readonly name: string; readonly policy: RoutePolicy }>;
 
 export type PoliciesOutcome = {
   /** Both are in force. */
@@ -41,9 +48,14 @@ export async function applyPolicies(run: ApplyRun): Promise<PoliciesOutcome> {
   let changed = false;
   const apply = (direction: PolicyDirection) => async (): Promise<void> => {
     const policy = compiled[direction];
-    if (await isAssigned(run, direction, policy.name)) return;
+    const assigned = await assignedPolicies(run, direction);
+    const wanted = { name: policy.name, policy: desired.policies[direction] };
+    const remembered = run.memory.get(direction);
+    run.memory.set(direction, wanted);
+    if (assigned === policy.name) return;
     changed = true;
-    const peers = await establishedPeers(run);
+    const known = assigned === remembered?.name ? remembered.policy : undefined;
+    const peers = affectedPeers(known, wanted.policy, await establishedPeers(run));
     const before = direction === 'export' ? await advertisedTo(run, peers) : NOTHING;
     await write(run, policy);
     await run.rpc.unary(run.codec.setAssignment, { direction, policies: [policy.name] }, run.signal);
@@ -78,15 +90,10 @@ function compileBoth({ desired, codec }: ApplyRun): Readonly<Record<PolicyDirect
   return { import: compile('import', policies.import), export: compile('export', policies.export) };
 }
 
-async function isAssigned(
-  { rpc, codec, signal }: ApplyRun,
-  direction: PolicyDirection,
-  name: string,
-): Promise<boolean> {
-  for await (const { policies } of rpc.stream(codec.listAssignment, direction, { signal })) {
-    return policies.length === 1 && policies[0] === name;
-  }
-  return false;
+/** Their names, as one text. */
+async function assignedPolicies({ rpc, codec, signal }: ApplyRun, direction: PolicyDirection): Promise<string> {
+  for await (const { policies } of rpc.stream(codec.listAssignment, direction, { signal })) return policies.join();
+  return '';
 }
 
 async function write({ rpc, codec, signal }: ApplyRun, policy: CompiledPolicy): Promise<void> {

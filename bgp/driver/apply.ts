@@ -5,7 +5,7 @@ import type { Ip } from '../../lib/ip.ts';
 import type { DesiredBgp } from '../model/types.ts';
 import { applyPaths } from './apply-paths.ts';
 import { applyPeers } from './apply-peers.ts';
-import { applyPolicies } from './apply-policies.ts';
+import { applyPolicies, type PolicyMemory } from './apply-policies.ts';
 import { globalDifferences, keyLimitWarning } from './plan.ts';
 import type { Connection } from './read-paths.ts';
 import { BgpError } from './rpc.ts';
@@ -33,6 +33,8 @@ export type ApplyReport = {
 export type ApplyContext = {
   /** @throws BgpError, or the signal's reason */
   readonly speak: (signal: AbortSignal) => Promise<Connection>;
+  /** The policies set last, by direction; only spares work. */
+  readonly memory: PolicyMemory;
   /** Of a listening socket, in bytes: `net.core.optmem_max`. Absent: not known. */
   readonly optionMemoryBytes: number | undefined;
 };
@@ -42,6 +44,7 @@ export type Attempt = (what: string, step: () => Promise<void>) => Promise<boole
 
 /** What the steps of one `apply()` share. */
 export type ApplyRun = Connection & {
+  readonly memory: PolicyMemory;
   readonly desired: DesiredBgp;
   readonly attempt: Attempt;
   readonly warn: (sentence: string) => void;
@@ -73,7 +76,14 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
   try {
     const connection = await context.speak(signal);
     const { rpc, codec } = connection;
-    const run: ApplyRun = { ...connection, desired, attempt, signal, warn: (sentence) => problems.push(sentence) };
+    const run: ApplyRun = {
+      ...connection,
+      memory: context.memory,
+      desired,
+      attempt,
+      signal,
+      warn: (sentence) => problems.push(sentence),
+    };
     // Always asked first: without a listener a second StartBgp would silently empty the table.
     const actual = await rpc.unary(codec.getBgp, undefined, signal);
     if (actual.asn === 0) {

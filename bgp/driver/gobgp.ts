@@ -7,6 +7,7 @@ import type { Ip } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
 import type { BgpEvent, DesiredBgp, PeerState, RibPath } from '../model/types.ts';
 import { type ApplyReport, applyBgp } from './apply.ts';
+import type { PolicyMemory } from './apply-policies.ts';
 import type { AdjacentDirection, Codec } from './codec.ts';
 import { descriptionOf } from './note.ts';
 import { type Connection, readPaths } from './read-paths.ts';
@@ -62,11 +63,12 @@ export function createGobgp({ socketPath, log, onEvent }: GobgpOptions): Gobgp {
     const { asn: ownAsn } = await rpc.unary(speaker.codec.getBgp, undefined, options.signal);
     return readPaths(speaker, { ...options, ownAsn });
   };
+  const memory: PolicyMemory = new Map();
   let last: Promise<unknown> = Promise.resolve();
 
   return {
     apply: (desired, signal) => {
-      const context = { speak, optionMemoryBytes: optionMemory() };
+      const context = { speak, memory, optionMemoryBytes: optionMemory() };
       const next = last.then(() => applyBgp(context, desired, signal));
       last = next.catch(() => undefined); // Whoever called it hears of it; the next one only waits its turn.
       return next;
