@@ -5,30 +5,39 @@ import { convertPod } from '../../policy/convert/pod.ts';
 import { convertPolicy, isPolicyResource } from '../../policy/convert/policy.ts';
 import { type PolicyKey, policyProblems } from '../../policy/ir.ts';
 import type { PolicyModel } from '../../policy/model/types.ts';
-import { podKey } from '../../policy/world.ts';
+import { type PodFacts, podKey } from '../../policy/world.ts';
+import type { KeptPod } from './kept-pod.ts';
 
 /** Returns whether the kind is one that only policy depends on. `resource` is absent when the object is gone. */
-export function feedPolicy(policy: PolicyModel, key: ResourceKey, resource: Resource | undefined): boolean {
+export function feedPolicy(policy: PolicyModel, key: ResourceKey, resource: Resource | KeptPod | undefined): boolean {
   const [kind, first = '', second = ''] = key.split('/');
   switch (kind) {
     case 'Namespace':
       policy.setNamespace(first, resource?.kind === 'Namespace' ? (resource.metadata.labels ?? {}) : undefined);
       return true;
     case 'Pod':
-      policy.setPod(podKey(first, second), resource?.kind === 'Pod' ? convertPod(resource) : undefined);
+      policy.setPod(podKey(first, second), factsOf(resource));
       return true;
     case 'Node':
       policy.setNode(first, resource?.kind === 'Node' ? convertNode(resource) : undefined);
       return false;
     case 'NetworkPolicy':
     case 'ClusterNetworkPolicy': {
-      const converted = resource !== undefined && isPolicyResource(resource) ? convertPolicy(resource) : undefined;
+      const converted =
+        resource !== undefined && resource.kind !== 'KeptPod' && isPolicyResource(resource)
+          ? convertPolicy(resource)
+          : undefined;
       policy.setPolicy(key as string as PolicyKey, converted);
       return true;
     }
     default:
       return false;
   }
+}
+
+function factsOf(resource: Resource | KeptPod | undefined): PodFacts | undefined {
+  if (resource?.kind === 'KeptPod') return resource.facts;
+  return resource?.kind === 'Pod' ? convertPod(resource) : undefined;
 }
 
 /** Sentences about the parts of a policy that are not in force as written. */

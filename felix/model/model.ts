@@ -18,6 +18,7 @@ import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
 import { feedPolicy, problemsOf } from './feed-policy.ts';
+import type { KeptPod } from './kept-pod.ts';
 import { createResources, type Resources } from './resources.ts';
 import { createRouting, type Routing } from './routing.ts';
 
@@ -61,7 +62,7 @@ export function createModel({
   readonly generation: Generation;
   readonly logDenied?: LogDenied;
 }): Model {
-  const resources = createResources();
+  const resources = createResources(node);
   const endpoints = createEndpoints();
   const routing = createRouting(node, resources, endpoints.routes);
   const policy = createPolicyModel();
@@ -73,7 +74,7 @@ export function createModel({
     return own?.spec.listenPort ?? resources.bgpConfiguration()?.spec.listenPort;
   };
 
-  const feedRouting = (key: ResourceKey, resource: Resource | undefined): void => {
+  const feedRouting = (key: ResourceKey, resource: Resource | KeptPod | undefined): void => {
     const [kind, namespace, name] = key.split('/');
     if (kind === 'Service' || kind === 'EndpointSlice') {
       const object = resource?.kind === 'Service' || resource?.kind === 'EndpointSlice' ? resource : undefined;
@@ -129,7 +130,11 @@ export function createModel({
     },
     endpoints: endpoints.list,
     routing,
-    problems: () => [...resources.problems(), ...[...resources.all()].flatMap(problemsOf), ...routing.problems()],
+    problems: () => [
+      ...resources.problems(),
+      ...[...resources.allButPods()].flatMap(problemsOf),
+      ...routing.problems(),
+    ],
   };
 }
 

@@ -6,11 +6,12 @@ import { type Resource, type ResourceKey, resourceKey } from '../../datastore/re
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import { IPAM_CONFIGURATION_NAME, type IpamConfiguration } from '../../datastore/resources/ipam-configuration.ts';
 import type { Node } from '../../datastore/resources/node.ts';
+import type { Pod } from '../../datastore/resources/pod.ts';
 import { SECRET_NAMESPACE, type Secret } from '../../datastore/resources/secret.ts';
 import type { Change } from '../../lib/change.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Labels } from '../../lib/selector/types.ts';
-import { slimPod } from './slim-pod.ts';
+import { type KeptPod, keepPod, podOf } from './kept-pod.ts';
 import { slimEndpointSlice, slimService } from './slim-service.ts';
 
 export type Resources = {
@@ -18,11 +19,16 @@ export type Resources = {
    * Takes a change. An object that cannot be used (`error`) and comes without a form that can, keeps its last good one.
    * Returns what is in force now.
    */
-  readonly accept: (change: Change<ResourceKey, Resource>, error: string | undefined) => Resource | undefined;
-  /** The object that is in force. */
+  readonly accept: (
+    change: Change<ResourceKey, Resource>,
+    error: string | undefined,
+  ) => Exclude<Resource, Pod> | KeptPod | undefined;
+  /** The object that is in force; of a Pod what is kept of it. */
   readonly get: (key: ResourceKey) => Resource | undefined;
   /** Every object that is in force, of every kind. */
   readonly all: () => Iterable<Resource>;
+  /** Every object that is in force but Pods, which are many. */
+  readonly allButPods: () => Iterable<Exclude<Resource, Pod>>;
   readonly nodes: () => readonly Node[];
   readonly pools: () => readonly IpPool[];
   readonly peers: () => readonly BgpPeer[];
@@ -43,10 +49,8 @@ export type Resources = {
 };
 
 // Kinds of which a cluster has very many.
-function slim(value: Resource): Resource {
+function slim(value: Exclude<Resource, Pod>): Exclude<Resource, Pod> {
   switch (value.kind) {
-    case 'Pod':
-      return slimPod(value);
     case 'Service':
       return slimService(value);
     case 'EndpointSlice':
@@ -56,8 +60,10 @@ function slim(value: Resource): Resource {
   }
 }
 
-export function createResources(): Resources {
-  const good = new Map<ResourceKey, Resource>();
+/** `ownNode`: whose pods CNI asks for; absent: it may ask for any. */
+export function createResources(ownNode?: string): Resources {
+  const good = new Map<ResourceKey, Exclude<Resource, Pod>>();
+  const pods = new Map<ResourceKey, KeptPod>();
   const nodes = new Map<ResourceKey, Node>();
   const pools = new Map<ResourceKey, IpPool>();
   const peers = new Map<ResourceKey, BgpPeer>();
@@ -70,16 +76,21 @@ export function createResources(): Resources {
     accept: ({ key, value }, error) => {
       if (error !== undefined) {
         problems.set(key, error);
-        if (value === undefined) return good.get(key);
+        if (value === undefined) return good.get(key) ?? pods.get(key);
       } else problems.delete(key);
       if (value === undefined) {
-        for (const table of [good, nodes, pools, peers, configurations, filters, secrets]) table.delete(key);
+        for (const table of [good, pods, nodes, pools, peers, configurations, filters, secrets]) table.delete(key);
         if (key.startsWith('IPReservation/')) reserved = reservedBy(good.values());
         return undefined;
       }
       if (value.kind === 'Secret') {
         if (value.metadata.namespace === SECRET_NAMESPACE) secrets.set(key, value);
         return undefined;
+      }
+      if (value.kind === 'Pod') {
+        const pod = keepPod(value, ownNode);
+        pods.set(key, pod);
+        return pod;
       }
       const kept = slim(value);
       good.set(key, kept);
@@ -91,8 +102,15 @@ export function createResources(): Resources {
       else if (value.kind === 'IPReservation') reserved = reservedBy(good.values());
       return kept;
     },
-    get: (key) => good.get(key),
-    all: () => good.values(),
+    get: (key) => {
+      const pod = pods.get(key);
+      return pod === undefined ? good.get(key) : podOf(pod);
+    },
+    all: function* () {
+      yield* good.values();
+      for (const pod of pods.values()) yield podOf(pod);
+    },
+    allButPods: () => good.values(),
     nodes: () => [...nodes.values()],
     pools: () => [...pools.values()],
     peers: () => [...peers.values()],
