@@ -21,7 +21,8 @@ export type CniFrame = { readonly environment: CniEnvironment; readonly stdin: U
 
 export type DecodedFrame =
   | { readonly kind: 'frame'; readonly frame: CniFrame }
-  | { readonly kind: 'incomplete' }
+  /** No more can be said before there are so many bytes in all. */
+  | { readonly kind: 'incomplete'; readonly atLeast: number }
   | { readonly kind: 'invalid'; readonly why: string };
 
 /** Limits that the executable keeps too. */
@@ -37,16 +38,18 @@ export function decodeFrame(bytes: Uint8Array): DecodedFrame {
   const magic = new TextDecoder('latin1').decode(bytes.subarray(0, MAGIC.length));
   if (!MAGIC.startsWith(magic)) return { kind: 'invalid', why: 'it does not begin with MGY1' };
   let at = MAGIC.length;
-  // A part's bytes; `undefined`: not all of them are here; `unset`, or a reason.
+  let atLeast = 0;
   const take = (limit: number): Uint8Array | 'unset' | 'incomplete' | 'too long' => {
-    if (at + 4 > bytes.length) return 'incomplete';
+    atLeast = at + 4;
+    if (atLeast > bytes.length) return 'incomplete';
     const length = view.getUint32(at);
     if (length === UNSET) {
       at += 4;
       return 'unset';
     }
     if (length > limit) return 'too long';
-    if (at + 4 + length > bytes.length) return 'incomplete';
+    atLeast = at + 4 + length;
+    if (atLeast > bytes.length) return 'incomplete';
     const part = bytes.subarray(at + 4, at + 4 + length);
     at += 4 + length;
     return part;
@@ -55,12 +58,12 @@ export function decodeFrame(bytes: Uint8Array): DecodedFrame {
   for (const name of ENVIRONMENT) {
     const part = take(MAX_VARIABLE);
     if (part === 'unset') continue;
-    if (part === 'incomplete') return { kind: 'incomplete' };
+    if (part === 'incomplete') return { kind: 'incomplete', atLeast };
     if (part === 'too long') return { kind: 'invalid', why: `${name} has more than ${MAX_VARIABLE} bytes` };
     environment[name] = new TextDecoder().decode(part);
   }
   const stdin = take(MAX_STDIN);
-  if (stdin === 'incomplete') return { kind: 'incomplete' };
+  if (stdin === 'incomplete') return { kind: 'incomplete', atLeast };
   if (stdin === 'too long' || stdin === 'unset') {
     return { kind: 'invalid', why: `standard input has more than ${MAX_STDIN} bytes` };
   }

@@ -13,7 +13,7 @@ export type CniServer = {
   readonly close: () => Promise<void>;
 };
 
-/** A caller that does not send its frame within this is dropped, in milliseconds. */
+/** A caller that neither sends nor reads for so long is dropped, in milliseconds. */
 const FRAME_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 1024;
 /** Why a call is given up. Without a reason, each call would make an error with a stack of its own. */
@@ -44,9 +44,14 @@ export async function serveCni(socketPath: string, handle: CniHandler, log: Log)
 function serve(socket: Socket, handle: CniHandler, log: Log): void {
   const gone = new AbortController();
   let chunks: Buffer[] = [];
+  let size = 0;
+  // Whoever sends single bytes does not have them all read again with each.
+  let atLeast = 0;
   let started = false;
   const answer = (given: CniAnswer): void => {
-    socket.end(encodeAnswer(given));
+    // A caller that does not read, or never closes its side, is not waited for.
+    socket.setTimeout(FRAME_TIMEOUT_MS);
+    socket.end(encodeAnswer(given), () => socket.destroy());
   };
   socket.setTimeout(FRAME_TIMEOUT_MS, () => socket.destroy());
   socket.on('error', (error) => log.debug({ err: error }, 'CNI connection failed'));
@@ -56,11 +61,14 @@ function serve(socket: Socket, handle: CniHandler, log: Log): void {
   socket.on('data', (chunk: Buffer) => {
     if (started) return socket.destroy();
     chunks.push(chunk);
+    size += chunk.length;
+    if (size < atLeast) return undefined;
     const bytes = Buffer.concat(chunks);
     chunks = [bytes];
     const decoded = decodeFrame(bytes);
     switch (decoded.kind) {
       case 'incomplete':
+        atLeast = decoded.atLeast;
         return undefined;
       case 'invalid': {
         const error = new CniError(CNI_CODE.io, `Cannot read the request: ${decoded.why}`);
@@ -69,6 +77,7 @@ function serve(socket: Socket, handle: CniHandler, log: Log): void {
       }
       case 'frame':
         started = true;
+        chunks = [];
         socket.setTimeout(0);
         handle(decoded.frame, gone.signal).then(answer, (error: unknown) => {
           log.error({ err: error }, 'CNI handler failed');
