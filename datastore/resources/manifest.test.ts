@@ -37,6 +37,16 @@ const rows: readonly { name: string; given: string; expected: readonly (string |
     expected: ['Namespace/a', 'Namespace/b', 'Namespace/c', /^Cannot accept Namespace "UPPER": .* \(f\.yaml:3\)$/],
   },
   {
+    name: 'a key that stands twice in JSON',
+    given: '{"kind": "Node", "apiVersion": "v1",\n"metadata": {"name": "a",\n"name": "b"}}',
+    expected: [/^Cannot parse manifest "f\.yaml:3": map keys must be unique, expected YAML or JSON$/],
+  },
+  {
+    name: 'a key that stands in two objects of JSON, and in a text',
+    given: '\n\n{"kind": "Node", "apiVersion": "v1", "metadata": {"name": "A", "labels": {"name": "\\"name\\":"}}}',
+    expected: [/^Cannot accept Node "A": .*\(f\.yaml:3\)$/],
+  },
+  {
     name: 'JSON objects of which one is none',
     given: `${json('a')}\n{"kind": }`,
     expected: [/^Cannot parse manifest "f\.yaml:2": .*, expected YAML or JSON$/],

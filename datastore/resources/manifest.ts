@@ -3,6 +3,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { err } from '../../lib/result.ts';
 import type { Resource } from './index.ts';
+import { jsonParts, parseJson } from './json-text.ts';
 import { parseResource } from './parse.ts';
 
 /** One object of a manifest: as the schema reads it, as it was written, and in which file. */
@@ -23,19 +24,20 @@ export type ManifestEntry =
  */
 export function parseManifest(text: string, source: string): readonly ManifestEntry[] {
   if (!/^\s*[{[]/.test(text)) return readDocuments(text, source);
-  // JSON is YAML, except that YAML forbids the tabs that JSON may be indented with, and objects without a line between.
-  const spaced = text.replaceAll('\t', ' ');
-  const objects = jsonObjects(spaced);
-  if (objects.length === 0) return readDocuments(spaced, source);
-  return objects.flatMap(({ line, json }) => readDocuments(json, source, line));
+  const json = parseJson(text);
+  if (json !== undefined) return readObject(json, { source, line: (/^\s*/.exec(text)?.[0] ?? '').split('\n').length });
+  const parts = jsonParts(text);
+  if (parts !== undefined) return parts.flatMap(({ value, line }) => readObject(value, { source, line }));
+  // JSON is YAML, except that YAML forbids the tabs that JSON may be indented with.
+  return readDocuments(text.replaceAll('\t', ' '), source);
 }
 
-function readDocuments(text: string, source: string, firstLine = 1): readonly ManifestEntry[] {
+function readDocuments(text: string, source: string): readonly ManifestEntry[] {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   if (!Array.isArray(documents)) return [];
   return documents.flatMap((document) => {
-    const line = (offset: number): number => lines.linePos(offset).line + firstLine - 1;
+    const line = (offset: number): number => lines.linePos(offset).line;
     const [problem] = document.errors;
     if (problem !== undefined) return [err(malformed(source, line(problem.pos[0]), problem.message))];
     if (document.contents === null) return [];
@@ -46,29 +48,6 @@ function readDocuments(text: string, source: string, firstLine = 1): readonly Ma
       return [err(malformed(source, line(document.range[0]), error instanceof Error ? error.message : String(error)))];
     }
   });
-}
-
-/** The objects of a text of several JSON objects, each with its line. Empty: it is not such a text. */
-function jsonObjects(text: string): readonly { readonly line: number; readonly json: string }[] {
-  const objects: { readonly line: number; readonly json: string }[] = [];
-  let [depth, start, line] = [0, 0, 1];
-  let startLine = 1;
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\\n]|\\.)*"|[{}\n]|[^\s{}"]+/g)) {
-    if (token === '\n') line++;
-    else if (token === '{' && depth++ === 0) [start, startLine] = [index, line];
-    else if (token === '}' && --depth === 0) objects.push({ line: startLine, json: text.slice(start, index + 1) });
-    else if (depth < 1 && token !== '}') return [];
-  }
-  return depth === 0 && objects.length > 1 && objects.every(({ json }) => isJson(json)) ? objects : [];
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function malformed(source: string, line: number, why: string): string {
