@@ -65,9 +65,12 @@ while :; do
   rm -f "$socket"
   began=$(date +%s)
   if ! command -v "$program" >/dev/null 2>&1; then
-    complain "Cannot start gobgpd \"$program\": there is no such program, expected gobgpd 3.x"
+    complain "Cannot start gobgpd \"$program\": there is no such program, expected gobgpd 3.x or 4.x"
   else
-    "$program" "--api-hosts=unix://$socket" --pprof-disable "$@" >>"$logfile" 2>&1 &
+    # Since 3.20 metrics listen on TCP unless told not to; before, the option is unknown and an error.
+    metrics=
+    "$program" --help 2>&1 | grep -q -e '--metrics-path' && metrics=--metrics-path=
+    "$program" "--api-hosts=unix://$socket" --pprof-disable $metrics "$@" >>"$logfile" 2>&1 &
     child=$!
     echo "$child" >"$pidfile"
     wait "$child"

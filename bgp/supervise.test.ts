@@ -5,42 +5,46 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { waitFor } from '../lib/wait-for.ts';
+import { gobgpds } from '../test/support/gobgpds.ts';
 import { testNetns } from '../test/support/netns.ts';
 import { createRpc } from './driver/rpc.ts';
-import { v3 } from './driver/v3/codec.ts';
+import { whichGeneration } from './driver/which-generation.ts';
 import { gobgpdCommand } from './gobgpd.ts';
 
 const SCRIPT = join(import.meta.dirname, 'supervise.sh');
 const WAIT = { timeoutMs: 30_000 };
 
-test('supervise.sh keeps gobgpd running and ends it', async (t) => {
-  const { paths, supervise } = await setup(t);
-  writeFileSync(paths.socket, 'left by a gobgpd that was killed');
-  const first = supervise();
-  await answers(paths.socket);
-  assert.equal(statSync(paths.socket).mode & 0o077, 0, 'nobody else may use the socket');
-  const pid = pidIn(paths.pid);
-
-  await t.test('a killed gobgpd is started again', async () => {
-    process.kill(pid, 'SIGKILL');
-    await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== pid, WAIT);
+for (const { generation, program = 'gobgpd' } of await gobgpds())
+  test(`supervise.sh keeps gobgpd ${generation} running and ends it`, async (t) => {
+    const { netns, paths, supervise: start } = await setup(t);
+    const supervise = () => start({ GOBGPD: program });
+    writeFileSync(paths.socket, 'left by a gobgpd that was killed');
+    const first = supervise();
     await answers(paths.socket);
-  });
+    assert.equal(await netns.exec('ss', '-Hlntu'), '', 'its API is the unix socket alone');
+    assert.equal(statSync(paths.socket).mode & 0o077, 0, 'nobody else may use the socket');
+    const pid = pidIn(paths.pid);
 
-  await t.test('a gobgpd that outlived its supervisor is taken over', async () => {
-    const before = pidIn(paths.pid);
-    await ended(first, 'SIGKILL');
-    await answers(paths.socket);
-    const second = supervise();
-    const log = (): string => readFileSync(paths.log, 'utf8');
-    await waitFor('the takeover', () => log().includes(`Took over gobgpd ${before}\n`), WAIT);
-    assert.equal(pidIn(paths.pid), before);
-    assert.ok(isAlive(before));
-    assert.equal(await ended(second, 'SIGTERM'), 0);
-    assert.ok(!isAlive(before));
-    assert.ok(!existsSync(paths.socket) && !existsSync(paths.pid));
+    await t.test('a killed gobgpd is started again', async () => {
+      process.kill(pid, 'SIGKILL');
+      await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== pid, WAIT);
+      await answers(paths.socket);
+    });
+
+    await t.test('a gobgpd that outlived its supervisor is taken over', async () => {
+      const before = pidIn(paths.pid);
+      await ended(first, 'SIGKILL');
+      await answers(paths.socket);
+      const second = supervise();
+      const log = (): string => readFileSync(paths.log, 'utf8');
+      await waitFor('the takeover', () => log().includes(`Took over gobgpd ${before}\n`), WAIT);
+      assert.equal(pidIn(paths.pid), before);
+      assert.ok(isAlive(before));
+      assert.equal(await ended(second, 'SIGTERM'), 0);
+      assert.ok(!isAlive(before));
+      assert.ok(!existsSync(paths.socket) && !existsSync(paths.pid));
+    });
   });
-});
 
 test('supervise.sh waits for a gobgpd that cannot be started, and says so once', async (t) => {
   const { paths, supervise } = await setup(t);
@@ -58,7 +62,7 @@ test('supervise.sh waits for a gobgpd that cannot be started, and says so once',
     log()
       .split('\n')
       .filter((line) => line.startsWith('Cannot')),
-    [`Cannot start gobgpd "${program}": there is no such program, expected gobgpd 3.x; trying again`],
+    [`Cannot start gobgpd "${program}": there is no such program, expected gobgpd 3.x or 4.x; trying again`],
   );
   assert.equal(await ended(supervisor, 'SIGTERM'), 0);
 });
@@ -79,7 +83,7 @@ async function setup(t: TestContext) {
       env: { ...process.env, ...env, ...more },
       stdio: 'ignore',
     });
-  return { paths, supervise };
+  return { netns, paths, supervise };
 }
 
 async function answers(socketPath: string): Promise<void> {
@@ -88,7 +92,7 @@ async function answers(socketPath: string): Promise<void> {
     await waitFor(
       'gobgpd to answer',
       () =>
-        rpc.unary(v3.getBgp, undefined).then(
+        whichGeneration(rpc).then(
           () => true,
           () => false,
         ),
