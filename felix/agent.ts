@@ -7,6 +7,7 @@
 //   netlink events ─┤                         └─► bgp-runner ─► gobgpd
 //   bgp-runner ─────┘
 import { mkdirSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { attachmentOf } from '../cni/attachment.ts';
@@ -229,6 +230,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);
   state.servesCni = true;
   await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  // Not only at the end: an agent that is killed leaves what it compiled, too.
+  flushCompileCache();
   // The first reading of everything takes as long as it takes.
   loop.begin();
   log.info({ node: config.node, blocks: ipam.blocks().map((block) => block.cidr) }, 'agent is ready');

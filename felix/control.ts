@@ -3,9 +3,12 @@
 
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import type { Result } from '../lib/result.ts';
+
+// Not by import: that would load all that the module has to offer, the whole of the browser's fetch among it.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** What the socket serves. `undefined` answers 404. */
 export type ControlSource = {

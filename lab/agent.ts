@@ -5,12 +5,10 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { gobgpdCommand } from '../bgp/gobgpd.ts';
 import { startSupervised, startSupervisor, stopSupervised } from './daemon.ts';
-import { labFiles, NODE_EXECUTABLE, nodeFiles, nodeNetns, SOURCE_DIRECTORY } from './paths.ts';
+import { labFiles, nodeFiles, nodeNetns, SOURCE_DIRECTORY } from './paths.ts';
 
 /** Part of the agent's command line, by which its process is known. */
 export const AGENT_PROGRAM = join('felix', 'main.ts');
-/** A young generation of a few megabytes: a quarter of a busy agent's resident memory would be space for garbage. */
-const AGENT_HEAP = '--max-semi-space-size=2';
 export const GOBGPD_PROGRAM = 'gobgpd';
 
 const agentStatusSchema = z.looseObject({
@@ -69,14 +67,7 @@ export async function startAgent(lab: string, node: string): Promise<void> {
   await startSupervised({
     lab,
     netns: nodeNetns(lab, node),
-    command: [
-      NODE_EXECUTABLE,
-      '--disable-warning=ExperimentalWarning',
-      AGENT_HEAP,
-      join(SOURCE_DIRECTORY, AGENT_PROGRAM),
-      '--config',
-      config,
-    ],
+    command: ['sh', join(SOURCE_DIRECTORY, 'felix', 'start.sh'), '--config', config],
     files: agent,
   });
 }

@@ -24,6 +24,8 @@ export type AgentNode = {
   readonly start: () => Promise<void>;
   /** Starts the agent without waiting for it. */
   readonly launch: () => void;
+  /** Process id of the agent that was started last. @throws Error before the first start */
+  readonly pid: () => number;
   /** Replaces what the test added to the agent's configuration; for the next start. */
   readonly configure: (configuration: Record<string, unknown>) => void;
   /** SIGKILL, and wait until it is gone. */
@@ -53,7 +55,8 @@ export type CniAnswer = { readonly code: number; readonly stdout: string };
 
 /**
  * One node `node1` at 198.51.100.11 with pool 10.244.0.0/16; nothing is left of it after `t`, a test or a benchmark.
- * `configuration` is added to the agent's, `execArgv` goes to its Node.js.
+ * `configuration` is added to the agent's, `execArgv` goes to its Node.js, as
+ * NODE_OPTIONS.
  */
 export async function agentNode(
   t: { readonly after: (action: () => void) => void },
@@ -106,8 +109,9 @@ export async function agentNode(
   const controlSocket = join(directory, 'run', 'control.sock');
   const status = (): Promise<Record<string, unknown>> => getJson(controlSocket, '/v1/status');
   const launch = (): ChildProcess => {
-    const child = netns.spawn(process.execPath, [...execArgv, join(ROOT, 'felix/main.ts'), '--config', config], {
+    const child = netns.spawn('sh', [join(ROOT, 'felix/start.sh'), '--config', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: execArgv.join(' ') },
     });
     child.stderr?.pipe(createWriteStream(logFile, { flags: 'a' }));
     agent = child;
@@ -157,6 +161,10 @@ export async function agentNode(
     controlSocket,
     log: () => readFileSync(logFile, 'utf8'),
     launch,
+    pid: () => {
+      if (agent?.pid === undefined) throw new Error('Cannot tell the process id of the agent: it was not started');
+      return agent.pid;
+    },
     configure,
     start: async () => {
       const child = launch();

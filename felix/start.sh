@@ -1,0 +1,14 @@
+#!/bin/sh
+# Starts the agent, in place of this shell, as it is meant to run and as it is measured: felix/start.sh [--config FILE].
+# The lab, the benchmarks and whatever starts the agent on a real node use this file.
+#
+#   --max-semi-space-size=1   the agent's garbage is short-lived and little; the default leaves tens of MB to it
+#   --optimize-for-size       for most of its life the agent waits; compiled code is then the largest part of it
+#   MALLOC_ARENA_MAX=1        one thread does nearly all of the work: arenas for the others would be waste
+#   NODE_COMPILE_CACHE        stripped and compiled sources; the compiler of types is not even loaded then
+set -u
+root=$(dirname -- "$(readlink -f -- "$0")")/..
+export MALLOC_ARENA_MAX=1
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/.build/compile-cache}"
+exec "$root/node_modules/.bin/node" --disable-warning=ExperimentalWarning --max-semi-space-size=1 --optimize-for-size \
+  "$root/felix/main.ts" "$@"
