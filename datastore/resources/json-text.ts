@@ -16,7 +16,7 @@ export function jsonParts(text: string): readonly { readonly line: number; reado
   const parts: { readonly line: number; readonly value: unknown }[] = [];
   let [depth, start, line] = [0, 0, 1];
   let startLine = 1;
-  for (const { 0: token, index } of text.matchAll(/"[^"\\\n]*(?:\\.[^"\\\n]*)*"|[{}\n]|[^\s{}"]+/g)) {
+  for (const { token, index } of tokensOf(text)) {
     if (token === '\n') line++;
     else if (token === '{' && depth++ === 0) [start, startLine] = [index, line];
     else if (token === '}' && --depth === 0) {
@@ -31,15 +31,33 @@ export function jsonParts(text: string): readonly { readonly line: number; reado
 function hasDoubleKeys(json: string): boolean {
   const scopes: Set<string>[] = [];
   let latest = '';
-  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]/g)) {
+  for (const { token } of tokensOf(json)) {
     if (token === '{') scopes.push(new Set());
     else if (token === '}') scopes.pop();
-    else if (token !== ':') latest = token;
-    else {
+    else if (token.startsWith('"')) latest = token;
+    else if (token === ':') {
       const keys = scopes.at(-1);
       if (keys?.has(latest)) return true;
       keys?.add(latest);
     }
   }
   return false;
+}
+
+/** Strings as a whole, ends of lines, and any other character that is no space. */
+function* tokensOf(text: string): Generator<{ readonly token: string; readonly index: number }> {
+  const start = /[^ \t\r]/g;
+  for (let found = start.exec(text); found !== null; found = start.exec(text)) {
+    const { index } = found;
+    // No pattern for strings: its steps back would not fit on the stack for those of a megabyte.
+    const end = found[0] === '"' ? endOfString(text, index + 1) : index + 1;
+    yield { token: text.slice(index, end), index };
+    start.lastIndex = end;
+  }
+}
+
+function endOfString(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
 }
