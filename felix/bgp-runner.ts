@@ -1,10 +1,10 @@
 // Keeps gobgpd and the model in step: what the model wants goes to gobgpd, what gobgpd knows goes to the model. Events
 // only say what to read again, so work is a set of dirty flags and one worker.
+import { createDirtyRib } from '../bgp/driver/dirty-rib.ts';
 import { createGobgp } from '../bgp/driver/gobgp.ts';
 import type { BgpEvent, DesiredBgp, PeerState } from '../bgp/model/types.ts';
 import type { Ip } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
-import { createDirtyRib } from './dirty-rib.ts';
 import type { RoutingEvent } from './model/events.ts';
 
 /** After this time without all peers being back, routes of an earlier life go (RFC 4724 selection deferral), in ms. */
@@ -97,8 +97,9 @@ export function createBgpRunner(options: {
       complete = completePeers(peers);
       if ([...complete].some((address) => !before.has(address))) rib.add(undefined);
     }
-    const event = await rib.read(gobgp, closing.signal);
-    if (event !== undefined) dispatch(event);
+    const read = await rib.read(gobgp, closing.signal);
+    if (read?.kind === 'all') dispatch({ kind: 'rib', paths: read.paths });
+    if (read?.kind === 'part') dispatch({ kind: 'rib-part', prefixes: read.prefixes });
     if (peers !== undefined) dispatch({ kind: 'peers', peers });
   };
 

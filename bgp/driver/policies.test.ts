@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createDirtyRib } from '../../felix/dirty-rib.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { bgpSegment, type Speaker, startSpeaker } from '../../test/support/bgp-segment.ts';
@@ -11,6 +10,7 @@ import { asn, cidr, ip, NEVER } from '../../test/support/bgp-world.ts';
 import { gobgpds } from '../../test/support/gobgpds.ts';
 import type { DesiredPolicies, RoutePolicy, RouteStatement } from '../model/route-policy.ts';
 import type { BgpEvent, DesiredBgp, DesiredPath, DesiredPeer, RibPath } from '../model/types.ts';
+import { createDirtyRib } from './dirty-rib.ts';
 import { createRpc } from './rpc.ts';
 
 const WAIT = { timeoutMs: 60_000 };
@@ -332,10 +332,10 @@ function follow(speaker: Speaker) {
       for (const event of speaker.events.slice(told)) if (event.kind === 'rib-changed') rib.add(event.prefixes);
       told = speaker.events.length;
       const part = await rib.read(speaker.gobgp, NEVER);
-      if (part?.kind === 'rib') {
+      if (part?.kind === 'all') {
         view.clear();
         for (const [prefix, paths] of Map.groupBy(part.paths, ({ prefix }) => prefix)) view.set(prefix, paths);
-      } else if (part?.kind === 'rib-part') {
+      } else if (part?.kind === 'part') {
         for (const [prefix, paths] of part.prefixes) {
           if (paths.length === 0) view.delete(prefix);
           else view.set(prefix, paths);
