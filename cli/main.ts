@@ -24,6 +24,13 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map([
   ],
   ['ipam', { summary: 'addresses of pods', load: async () => (await import('./ipam.ts')).registerIpam }],
   ['cni', { summary: 'the plugin of the container runtime', load: async () => (await import('./cni.ts')).registerCni }],
+  [
+    'controller',
+    {
+      summary: 'the process that a cluster has once',
+      load: async () => (await import('./controller.ts')).registerController,
+    },
+  ],
   ['policy', { summary: 'what policies do to pods', load: async () => (await import('./policy.ts')).registerPolicy }],
   [
     'bench',

@@ -40,6 +40,10 @@ const secret = (name: string, stringData: object): Secret =>
 
 const reflector = (n: number, id: string): Node =>
   node(n, { labels: { 'route-reflector': 'true' }, annotations: { [CLUSTER_ID]: id } });
+const chosen = (n: number): Node =>
+  node(n, {
+    annotations: { [CLUSTER_ID]: '244.0.0.1', 'margay.dev/route-reflector-since': '2026-01-01T00:00:00.000Z' },
+  });
 const TO_REFLECTORS = peer('reflectors', { nodeSelector: 'all()', peerSelector: "route-reflector == 'true'" });
 
 /** `address as` and what is out of the ordinary. */
@@ -96,6 +100,19 @@ const ROWS: readonly {
     name: 'reflectors of two clusters are clients of each other',
     given: { node: 'n3', nodes: [reflector(3, '244.0.0.1'), reflector(4, '244.0.0.2')], peers: [TO_REFLECTORS] },
     expected: ['198.51.100.4 64512 client of 244.0.0.1'],
+  },
+  {
+    name: 'a chosen reflector is there for all, with no mesh beside',
+    given: {
+      nodes: [node(1), node(2), chosen(3)],
+      configuration: configuration({ nodeToNodeMeshEnabled: false }),
+    },
+    expected: ['198.51.100.3 64512'],
+  },
+  {
+    name: 'a chosen reflector has everybody as a client',
+    given: { node: 'n3', nodes: [node(1), node(2), chosen(3)] },
+    expected: ['198.51.100.1 64512 waits client of 244.0.0.1', '198.51.100.2 64512 waits client of 244.0.0.1'],
   },
   {
     name: 'reversePeering Manual: nobody peers back',

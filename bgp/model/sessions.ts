@@ -53,9 +53,8 @@ export function sessionsOf(input: SessionsInput, problems: string[]): ReadonlyMa
 }
 
 function* meshSessions({ own, speakers }: SessionsInput): Iterable<Session> {
-  if (!isInMesh(own)) return;
   for (const node of speakers.values()) {
-    const address = isInMesh(node) ? sharedAddress(own, node) : undefined;
+    const address = areMates(own, node) ? sharedAddress(own, node) : undefined;
     if (address === undefined) continue;
     const { nodeMeshPassword, nodeMeshMaxRestartTime, keepaliveTime, holdTime } = own.configuration;
     yield {
@@ -74,7 +73,11 @@ function* meshSessions({ own, speakers }: SessionsInput): Iterable<Session> {
   }
 }
 
-// Reflectors have the sessions that BGPPeers give them, and no mesh beside.
+// Whoever was chosen is there for all, whether there is a mesh beside or not: so that the mesh can go when they are up.
+const areMates = (a: Speaker, b: Speaker): boolean =>
+  a.chosen === true || b.chosen === true || (isInMesh(a) && isInMesh(b));
+
+// Reflectors that a user has named have the sessions that BGPPeers give them, and no mesh beside.
 const isInMesh = ({ clusterId, configuration }: Speaker): boolean =>
   clusterId === undefined && configuration.nodeToNodeMeshEnabled !== false;
 

@@ -1,7 +1,7 @@
 // The nodes of the cluster as BGP speakers: addresses, AS number, whether they reflect routes, and what BGPConfiguration
 // says of each.
 import { type BgpConfiguration, nodeOfConfiguration } from '../../datastore/resources/bgp-configuration.ts';
-import type { Node } from '../../datastore/resources/node.ts';
+import { NODE_CHOSEN_REFLECTOR_ANNOTATION, type Node } from '../../datastore/resources/node.ts';
 import type { Asn } from '../../datastore/resources/scalars.ts';
 import { type Family, type Ip, ipFamily } from '../../lib/ip.ts';
 import type { Labels } from '../../lib/selector/types.ts';
@@ -16,6 +16,8 @@ export type Speaker = {
   readonly asn: Asn;
   /** The node is a route reflector (RFC 4456) of this cluster. */
   readonly clusterId?: Ip;
+  /** Of a reflector: the controller has chosen it, so that every node has a session with it. */
+  readonly chosen?: true;
   /** `default`, overlaid with `node.NAME`. */
   readonly configuration: BgpConfiguration['spec'];
 };
@@ -38,7 +40,7 @@ export function readSpeakers(input: SpeakersInput, problems: string[]): Readonly
   );
   const speakers = new Map<string, Speaker>();
   for (const node of input.nodes.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
-    const { name, labels = {} } = node.metadata;
+    const { name, labels = {}, annotations = {} } = node.metadata;
     const configuration = { ...input.configuration?.spec, ...ofNode.get(name) };
     const addresses = nodeAddresses(node);
     const asn = nodeAsn(node, configuration.asNumber ?? DEFAULT_ASN);
@@ -46,7 +48,8 @@ export function readSpeakers(input: SpeakersInput, problems: string[]): Readonly
     for (const found of [addresses, asn, clusterId]) if (!found.ok) problems.push(found.error);
     // With an unreadable cluster id nobody can say which sessions are wanted: the mesh's or a reflector's.
     if (!addresses.ok || !asn.ok || !clusterId.ok) continue;
-    const reflects = clusterId.value === undefined ? {} : { clusterId: clusterId.value };
+    const chosen = annotations[NODE_CHOSEN_REFLECTOR_ANNOTATION] === undefined ? {} : { chosen: true as const };
+    const reflects = clusterId.value === undefined ? {} : { clusterId: clusterId.value, ...chosen };
     speakers.set(name, { name, labels, ...addresses.value, asn: asn.value, ...reflects, configuration });
   }
   return speakers;

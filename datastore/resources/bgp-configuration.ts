@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { communitySchema, isCommunity } from './community.ts';
 import { durationMs, secondsSchema } from './duration.ts';
 import { metadataSchema } from './metadata.ts';
-import { asnSchema, cidrSchema, portSchema } from './scalars.ts';
+import { asnSchema, cidrSchema, portSchema, selectorSchema } from './scalars.ts';
 import { bgpPasswordSchema } from './secret-ref.ts';
 
 const cidrList = z.array(z.looseObject({ cidr: cidrSchema })).exactOptional();
@@ -44,6 +44,15 @@ const specSchema = z.looseObject({
   ignoredInterfaces: z.array(z.string().min(1)).exactOptional(),
   /** For Calico's own routes; what is learned reaches the kernel here in any case. */
   programClusterRoutes: z.enum(['Enabled', 'EnabledNoEncapOnly', 'EnabledIPIPOnly', 'Disabled']).exactOptional(),
+  /** Margay's: the controller chooses route reflectors among the nodes. Absent: it chooses none. */
+  routeReflectors: z
+    .looseObject({
+      /** For each zone (label `topology.kubernetes.io/zone`), those with an annotation of a user counted. */
+      perZone: z.int().min(1).max(16),
+      /** Calico selector over the labels of nodes that may be chosen. Absent: all nodes. */
+      nodeSelector: selectorSchema.exactOptional(),
+    })
+    .exactOptional(),
   /** Margay's: of mesh sessions. Absent: 30 s, or a third of `holdTime`. */
   keepaliveTime: secondsSchema(1, 21_845).exactOptional(),
   /** Margay's: of mesh sessions. Absent: three times `keepaliveTime`. */
@@ -53,6 +62,7 @@ const specSchema = z.looseObject({
 /** What nodes can only have in common. */
 const OF_ALL_NODES = [
   'nodeMeshPassword',
+  'routeReflectors',
   'serviceClusterIPs',
   'serviceExternalIPs',
   'serviceLoadBalancerIPs',

@@ -22,5 +22,7 @@ export const NODE_IPV4_ANNOTATION = 'projectcalico.org/IPv4Address';
 export const NODE_IPV6_ANNOTATION = 'projectcalico.org/IPv6Address';
 /** Annotation that makes the node a route reflector (RFC 4456): its cluster id, in IPv4 form. */
 export const NODE_CLUSTER_ID_ANNOTATION = 'projectcalico.org/RouteReflectorClusterID';
+/** Annotation of a reflector that the controller has chosen: since when (RFC 3339). Every node has a session with it. */
+export const NODE_CHOSEN_REFLECTOR_ANNOTATION = 'margay.dev/route-reflector-since';
 /** Annotation with the node's own AS number. Absent: that of BGPConfiguration `default`. */
 export const NODE_ASN_ANNOTATION = 'projectcalico.org/ASNumber';

@@ -12,8 +12,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   bgp: ['lib/', 'datastore/'],
   cni: ['lib/', 'ipam/', 'datastore/resources/'],
   felix: ['lib/', 'datastore/', 'policy/', 'ipam/', 'bgp/', 'cni/'],
+  controller: ['lib/', 'datastore/', 'ipam/', 'bgp/'],
   lab: ['lib/', 'datastore/', 'policy/', 'ipam/', 'bgp/', 'cni/', 'felix/'],
-  cli: ['lib/', 'datastore/', 'policy/', 'ipam/', 'bgp/', 'cni/', 'felix/', 'lab/'],
+  cli: ['lib/', 'datastore/', 'policy/', 'ipam/', 'bgp/', 'cni/', 'felix/', 'controller/', 'lab/'],
   test: [''],
 };
 
