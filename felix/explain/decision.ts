@@ -29,6 +29,7 @@ const SENTENCES = {
   'foreign-error': 'a pod may tell of errors only in connections of its own',
   bgp: 'pods may not speak BGP with their node',
   'node-loopback': 'the loopback addresses of a node are not open to its pods',
+  'no-service': 'it is a service address that nobody serves here',
   spoofed: 'the source address is not one of the pod',
   'unknown-interface': 'the interface is not known',
   'no-address': 'an end has no address of its own of this family',
@@ -91,6 +92,7 @@ const COUNTED: Readonly<Record<keyof typeof BASE_COUNTERS, Plain>> = {
   error: 'foreign-error',
   bgp: 'bgp',
   loopback: 'node-loopback',
+  service: 'no-service',
   unknown: 'unknown-interface',
 };
 

@@ -5,6 +5,7 @@
 //   endpoints ─┤
 //              └─► routing ─► routes, desired BGP
 import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
+import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
 import { nodeOfConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
@@ -88,7 +89,10 @@ export function createModel({
         case 'resource': {
           const resource = resources.accept(event.change, event.error);
           if (!feedPolicy(policy, event.change.key, resource)) feedRouting(event.change.key, resource);
-          if (event.change.key.startsWith('BGPConfiguration/')) renderer.closeBgpPort(listenPort());
+          if (event.change.key.startsWith('BGPConfiguration/')) {
+            renderer.closeBgpPort(listenPort());
+            renderer.closeServices(allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined)));
+          }
           if (version !== undefined) version = event.version;
           break;
         }

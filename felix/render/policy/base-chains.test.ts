@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parseCidr } from '../../../lib/cidr.ts';
 import { parseIp } from '../../../lib/ip.ts';
 import { hostIfName } from '../../../lib/linux/if-name.ts';
 import { type WalkPacket, walk } from '../../../lib/nftables/walk.ts';
@@ -65,6 +66,29 @@ describe('baseObjects() around pods that may do everything', () => {
       renderer.closeBgpPort(port);
       assert.deepEqual(closed(), expected, String(port));
     }
+  });
+
+  test('drop what is still addressed to a service when it leaves the node', () => {
+    const dropped = (): readonly string[] =>
+      ['10.96.0.9', '10.97.0.9', '203.0.113.200', '203.0.113.201', 'fd00:10:96::9'].filter((daddr) => {
+        const saddr = daddr.includes(':') ? unwrap(parseIp(own6)) : from;
+        const packet = { ...common, saddr, protocol: 'tcp', dport: 80, daddr: unwrap(parseIp(daddr)) } as const;
+        const objects = renderer.objects();
+        const transit = { ...packet, iifname: 'eth0', oifname: 'eth0' } as const;
+        const sent = { ...packet, iifname: a, oifname: 'eth0' } as const;
+        const verdicts = [transit, sent].map((one) => walk({ table: POLICY_TABLE, objects }, 'forward', one).verdict);
+        assert.equal(verdicts[0], verdicts[1], daddr);
+        return verdicts[0] === 'drop';
+      });
+    const close = (...ranges: readonly string[]): void =>
+      renderer.closeServices(ranges.map((range) => unwrap(parseCidr(range))));
+    assert.deepEqual(dropped(), []);
+    close('10.96.0.0/16', '10.96.0.0/24', '203.0.113.200/32', 'fd00:10:96::/112');
+    assert.deepEqual(dropped(), ['10.96.0.9', '203.0.113.200', 'fd00:10:96::9']);
+    close('10.96.0.0/15');
+    assert.deepEqual(dropped(), ['10.96.0.9', '10.97.0.9']);
+    close();
+    assert.deepEqual(dropped(), []);
   });
 
   const other = unwrap(parseIp('10.244.9.9'));

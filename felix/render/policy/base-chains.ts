@@ -13,9 +13,24 @@
 // Output is not policed: a node may always reach its own pods (kubelet's probes).
 import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule } from '../../../lib/nftables/ast.ts';
 import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
-import { BASE_COUNTERS, BGP_PORTS, CHAINS, ENDPOINT_SETS } from './names.ts';
+import { BASE_COUNTERS, BGP_PORTS, CHAINS, ENDPOINT_SETS, SERVICE_RANGES } from './names.ts';
 import { slowPath } from './slow-path.ts';
-import { ct, goto, iif, is, isNot, MARK, notInSet, oif, PODS, payload, rule } from './statements.ts';
+import {
+  countedBy,
+  ct,
+  drop,
+  goto,
+  iif,
+  inSet,
+  is,
+  isNot,
+  MARK,
+  notInSet,
+  oif,
+  PODS,
+  payload,
+  rule,
+} from './statements.ts';
 
 /** Sets and maps of endpoints, counters, and all chains that are there always. Those that carry the generation differ by it. */
 export function baseObjects(generation: Generation): readonly (Chain | NftSet | Counter)[] {
@@ -26,6 +41,8 @@ export function baseObjects(generation: Generation): readonly (Chain | NftSet | 
     { kind: 'set', name: ENDPOINT_SETS.dispatch.egress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.ingress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
     { kind: 'set', name: BGP_PORTS, keyTypes: ['inet_service'], interval: false },
+    { kind: 'set', name: SERVICE_RANGES[4], keyTypes: ['ipv4_addr'], interval: true },
+    { kind: 'set', name: SERVICE_RANGES[6], keyTypes: ['ipv6_addr'], interval: true },
     ...Object.values(BASE_COUNTERS).map((name): Counter => ({ kind: 'counter', name })),
     baseChain('raw_pre', 'prerouting', -300, antiSpoof()),
     ...slowPath(),
@@ -53,7 +70,7 @@ export function generationChains(generation: Generation): readonly Chain[] {
     baseChain('fwd_ingress', 'forward', -2, judge(oif, CHAINS.ingress)),
     // Reached only by what both directions let through. The rules are in a chain of their own, as both ask for the mark.
     baseChain('fwd_stamp', 'forward', -1, [rule(notCurrent, goto(CHAINS.stamp))]),
-    { kind: 'chain', name: CHAINS.stamp, rules: [stamp(iif), stamp(oif)] },
+    { kind: 'chain', name: CHAINS.stamp, rules: [...noServiceLoops(), stamp(iif), stamp(oif)] },
     baseChain('in_egress', 'input', -2, judge(iif, CHAINS.input)),
     baseChain('in_stamp', 'input', -1, [stamp(iif)]),
   ];
@@ -67,4 +84,11 @@ function baseChain(name: string, hook: Hook['hook'], priority: number, rules: re
 const antiSpoof = (): readonly Rule[] => [
   rule(is(iif, PODS), notInSet([iif, payload('ip saddr')], ENDPOINT_SETS.addresses[4]), goto(CHAINS.oddSource)),
   rule(is(iif, PODS), notInSet([iif, payload('ip6 saddr')], ENDPOINT_SETS.addresses[6]), goto(CHAINS.oddSource)),
+];
+
+// A packet for a service has a pod's address by now. One that does not is for a service that nobody serves: the routers
+// above have the range from here and would send it back, until its time to live is over.
+const noServiceLoops = (): readonly Rule[] => [
+  rule(inSet([payload('ip daddr')], SERVICE_RANGES[4]), countedBy(BASE_COUNTERS.service), drop),
+  rule(inSet([payload('ip6 daddr')], SERVICE_RANGES[6]), countedBy(BASE_COUNTERS.service), drop),
 ];

@@ -22,6 +22,12 @@ export const ENDPOINT_SETS = {
 /** TCP ports of the node on which its BGP speaker listens. */
 export const BGP_PORTS = 'bgp_ports' as SetName;
 
+/** Ranges of service addresses, of which none is a pod or a host. */
+export const SERVICE_RANGES: Readonly<Record<Family, SetName>> = {
+  4: 'services4' as SetName,
+  6: 'services6' as SetName,
+};
+
 /** Where the base chains lead what is not of a flow judged before. */
 export const CHAINS = {
   /** What has a source that is not one of the pod's addresses. */
@@ -55,6 +61,8 @@ export const BASE_COUNTERS = {
   bgp: 'd_bgp' as CounterName,
   /** A pod sent to the node's loopback addresses. */
   loopback: 'd_loopback' as CounterName,
+  /** To a service address that nobody serves. */
+  service: 'd_service' as CounterName,
   /** To or from a pod interface that no endpoint has. */
   unknown: 'd_unknown' as CounterName,
 } as const;

@@ -1,7 +1,9 @@
 // The policy renderer: turns changes of the model's outputs into changes of the table's objects, one to one, so that
 // what a change costs here is what it costs in the model.
+import { type Cidr, cidrRange, mergeRanges } from '../../../lib/cidr.ts';
+import { ipFromBigInt } from '../../../lib/ip.ts';
 import type { IfName } from '../../../lib/linux/if-name.ts';
-import { type Element, nftKey } from '../../../lib/nftables/ast.ts';
+import { type Element, type NftKey, nftKey } from '../../../lib/nftables/ast.ts';
 import type {
   ChainKey,
   EndpointPolicy,
@@ -15,7 +17,7 @@ import type { LogDenied } from './denials.ts';
 import { endpointElements } from './endpoint-elements.ts';
 import { reachableFrom } from './explain.ts';
 import { type Generation, nextGeneration } from './generation.ts';
-import { BGP_PORTS, policyChainName } from './names.ts';
+import { BGP_PORTS, policyChainName, SERVICE_RANGES } from './names.ts';
 import { hasPass, renderCounters, renderPolicyChain } from './policy-chain.ts';
 import { renderProfile } from './profile-chain.ts';
 import { elementObjects, setObjects } from './set-objects.ts';
@@ -30,6 +32,7 @@ export function createPolicyRenderer(options: {
   const { logDenied } = options;
   let generation = options.generation;
   let bgpPort = BGP_PORT;
+  let services: ReadonlyMap<NftKey, Element> = new Map();
   const table = createTableRecorder([...baseObjects(generation), portElement(BGP_PORT)]);
   const chains = new Map<ChainKey, PolicyChain>();
   const profiles = new Map<ProfileKey, Profile>();
@@ -89,6 +92,13 @@ export function createPolicyRenderer(options: {
     bgpPort = port;
   };
 
+  const closeServices = (ranges: readonly Cidr[]): void => {
+    const wanted = serviceElements(ranges);
+    for (const [key, element] of wanted) if (!services.has(key)) table.put(element);
+    for (const key of services.keys()) if (!wanted.has(key)) table.drop(key);
+    services = wanted;
+  };
+
   const bump = (): void => {
     generation = nextGeneration(generation);
     for (const chain of generationChains(generation)) table.put(chain);
@@ -118,6 +128,7 @@ export function createPolicyRenderer(options: {
       return table.drain();
     },
     closeBgpPort,
+    closeServices,
     objects: () => table.objects,
     generation: () => generation,
     explainEndpoint: (ifName) => {
@@ -134,3 +145,14 @@ const refersTo = (profile: Profile, wanted: ReadonlySet<ChainKey>): boolean =>
 const BGP_PORT = 179;
 
 const portElement = (port: number): Element => ({ kind: 'element', set: BGP_PORTS, key: [port] });
+
+function serviceElements(ranges: readonly Cidr[]): ReadonlyMap<NftKey, Element> {
+  const elements = ([4, 6] as const).flatMap((family) => {
+    const own = ranges.map(cidrRange).filter((range) => range.family === family);
+    return mergeRanges(own).map(({ first, last }): Element => {
+      const [from, to] = [ipFromBigInt(first, family), ipFromBigInt(last, family)];
+      return { kind: 'element', set: SERVICE_RANGES[family], key: [from === to ? from : { from, to }] };
+    });
+  });
+  return new Map(elements.map((element) => [nftKey(element), element]));
+}

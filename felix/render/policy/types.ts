@@ -1,4 +1,5 @@
 // The contract of the policy renderer: changes of the model's outputs in, changes of nf_tables objects out.
+import type { Cidr } from '../../../lib/cidr.ts';
 import type { IfName } from '../../../lib/linux/if-name.ts';
 import type { NftChange, NftKey, NftObject } from '../../../lib/nftables/ast.ts';
 import type { PolicyChanges } from '../../../policy/model/types.ts';
@@ -17,6 +18,8 @@ export type PolicyRenderer = {
   readonly apply: (changes: PolicyChanges) => readonly NftChange[];
   /** The TCP port on which the node's BGP speaker listens besides 179, to be closed to pods. Absent: none. */
   readonly closeBgpPort: (port: number | undefined) => void;
+  /** Ranges of service addresses: what is still addressed to one when it leaves the node is dropped. At first: none. */
+  readonly closeServices: (ranges: readonly Cidr[]) => void;
   /** All objects wanted now, for a whole replacement of the table or a comparison. A live view. */
   readonly objects: () => ReadonlyMap<NftKey, NftObject>;
   /** The generation that the objects carry now; to be kept across restarts. */
