@@ -7,10 +7,13 @@ import { bgpConfigurationSchema } from '../../datastore/resources/bgp-configurat
 import { type BgpPeer, bgpPeerSchema } from '../../datastore/resources/bgp-peer.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { bgpSegment, startSpeaker } from '../support/bgp-segment.ts';
-import { ADDRESS, BLOCK, NEVER, nodeObject, POOL } from '../support/bgp-world.ts';
+import { ADDRESS, BLOCK, cidr, NEVER, nodeObject, POOL } from '../support/bgp-world.ts';
 import { startBird } from '../support/tor-router.ts';
 
 const REFLECTOR = '198.51.100.9';
+const SIX = { n1: 'fd00:10:245::1', n2: 'fd00:10:245::2', rr: 'fd00:10:245::9' } as const;
+const V6 = 'projectcalico.org/IPv6Address';
+const BLOCK6 = cidr('fd00:10:244::100/120');
 const WAIT = { timeoutMs: 60_000 };
 
 const object = (kind: string, name: string, spec: object) => ({
@@ -21,12 +24,19 @@ const object = (kind: string, name: string, spec: object) => ({
 });
 const peer = (name: string, spec: object): BgpPeer => bgpPeerSchema.parse(object('BGPPeer', name, spec));
 
-test('a route reflector passes on blocks with their own next hops', async (t) => {
+test('a route reflector passes on blocks with their own next hops, those of IPv6 over sessions of IPv4', async (t) => {
   const routers = await bgpSegment(t, { n1: ADDRESS.n1, n2: ADDRESS.n2, rr: REFLECTOR, tor: ADDRESS.tor });
-  const reflector = nodeObject('rr', REFLECTOR, { 'projectcalico.org/RouteReflectorClusterID': '244.0.0.1' });
+  for (const [name, address] of Object.entries(SIX)) {
+    const { netns } = routers[name as keyof typeof SIX];
+    await netns.exec('ip', 'address', 'add', `${address}/64`, 'dev', 'eth0', 'nodad');
+  }
+  const reflector = nodeObject('rr', REFLECTOR, {
+    [V6]: SIX.rr,
+    'projectcalico.org/RouteReflectorClusterID': '244.0.0.1',
+  });
   const nodes = [
-    nodeObject('n1', ADDRESS.n1),
-    nodeObject('n2', ADDRESS.n2),
+    nodeObject('n1', ADDRESS.n1, { [V6]: SIX.n1 }),
+    nodeObject('n2', ADDRESS.n2, { [V6]: SIX.n2 }),
     { ...reflector, metadata: { ...reflector.metadata, labels: { 'route-reflector': 'true' } } },
   ];
   const configuration = bgpConfigurationSchema.parse(
@@ -46,7 +56,7 @@ test('a route reflector passes on blocks with their own next hops', async (t) =>
     rr: startSpeaker(t, routers.rr),
   };
   for (const name of ['rr', 'n1', 'n2'] as const) {
-    const blocks = name === 'rr' ? [] : [BLOCK[name]];
+    const blocks = { n1: [BLOCK.n1, BLOCK6], n2: [BLOCK.n2], rr: [] }[name];
     const { desired, problems } = desiredBgp({ node: name, nodes, configuration, peers, blocks, pools });
     assert.deepEqual(problems, []);
     assert.ok(desired);
@@ -57,6 +67,7 @@ test('a route reflector passes on blocks with their own next hops', async (t) =>
     (await speakers[name].gobgp.rib())
       .filter(({ local }) => !local)
       .map(({ prefix, nextHop, from }) => `${prefix} via ${nextHop} from ${from}`)
+      .sort()
       .join();
   const becomes = async (read: () => Promise<string>, expected: string): Promise<void> => {
     await waitFor(expected, async () => (await read()) === expected, WAIT).catch(async () =>
@@ -64,7 +75,10 @@ test('a route reflector passes on blocks with their own next hops', async (t) =>
     );
   };
   // The reflector passes on no default route of the router's, nor anything else that is not of its own AS.
-  await becomes(() => learnedBy('n2'), `${BLOCK.n1} via ${ADDRESS.n1} from ${REFLECTOR}`);
+  await becomes(
+    () => learnedBy('n2'),
+    `${BLOCK.n1} via ${ADDRESS.n1} from ${REFLECTOR},${BLOCK6} via ${SIX.n1} from ${REFLECTOR}`,
+  );
   await becomes(() => learnedBy('n1'), `${BLOCK.n2} via ${ADDRESS.n2} from ${REFLECTOR}`);
 
   const atRouter = async (): Promise<string> => {
