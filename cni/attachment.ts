@@ -1,6 +1,6 @@
 // One pod interface that was wired: what the agent needs to know of it to enforce policy and to route.
 import type { Assignment } from '../ipam/assignment.ts';
-import type { Handle } from '../ipam/handle.ts';
+import { type Handle, partsOf } from '../ipam/handle.ts';
 import type { Ip } from '../lib/ip.ts';
 import type { IfName } from '../lib/linux/if-name.ts';
 
@@ -52,16 +52,3 @@ export function attachmentOf(assignment: Assignment): Attachment {
     mac: mac ?? '',
   };
 }
-
-/** The parts of a handle, as they went into `handleOf()`. */
-export function partsOf(handle: Handle): {
-  readonly network: string;
-  readonly containerId: string;
-  readonly ifName: IfName;
-} {
-  const [network = '', containerId = '', ...rest] = handle.split('.');
-  // An interface name may hold dots itself; it was a valid one when the handle was made.
-  return { network: unescapePart(network), containerId: unescapePart(containerId), ifName: rest.join('.') as IfName };
-}
-
-const unescapePart = (part: string): string => part.replaceAll('%2E', '.').replaceAll('%25', '%');

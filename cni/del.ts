@@ -1,8 +1,8 @@
 // DEL and GC. Both succeed for what is not there. Rules and routes are gone before the answer, the links after it: they
 // are marked and deleted in the background.
-import type { Handle } from '../ipam/handle.ts';
+import { type Handle, partsOf } from '../ipam/handle.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
-import { attachmentOf, partsOf } from './attachment.ts';
+import { attachmentOf } from './attachment.ts';
 import { CNI_CODE, CniError } from './errors.ts';
 import type { CniDeps } from './handler.ts';
 import type { KeyedLock } from './keyed-lock.ts';

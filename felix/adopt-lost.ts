@@ -1,9 +1,8 @@
 // What to make of pods that the kernel has and the journal does not know, because it was lost. The kernel says which
 // addresses lead to which link, the link's alias says whose it is, and the datastore says which pod has a link of that
 // name: names of links cannot be read backwards.
-import { partsOf } from '../cni/attachment.ts';
 import type { Pod } from '../datastore/resources/pod.ts';
-import type { Handle } from '../ipam/handle.ts';
+import { type Handle, partsOf } from '../ipam/handle.ts';
 import type { AdoptRequest } from '../ipam/ipam.ts';
 import type { Ip } from '../lib/ip.ts';
 import { hostIfName, type IfName } from '../lib/linux/if-name.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { handleOf } from './handle.ts';
+import { handleOf, partsOf } from './handle.ts';
 
 const rows = [
   {
@@ -24,6 +24,12 @@ const rows = [
 for (const { name, given, expected } of rows) {
   test(`handleOf() ${name}`, () => assert.equal(handleOf(given), expected));
 }
+
+test('partsOf() gives back what handleOf() was given', () => {
+  const part = fc.string({ unit: fc.constantFrom('a', '.', '%', '2', '5', 'E'), minLength: 1, maxLength: 6 });
+  const attachee = fc.record({ network: part, containerId: part, ifName: part });
+  fc.assert(fc.property(attachee, (given) => assert.deepEqual(partsOf(handleOf(given)), { ...given })));
+});
 
 test('handleOf() gives different attachments different handles', () => {
   const part = fc.string({ unit: fc.constantFrom('a', '.', '%', '2', 'E'), minLength: 1, maxLength: 5 });

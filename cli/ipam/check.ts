@@ -1,4 +1,5 @@
-// `margay ipam check`: journals, kernels, network namespaces and datastore side by side. Takes no lock and stops nothing.
+// `margay ipam check`: journals, kernels, datastore and container runtimes (network namespaces, where none is named) side
+// by side. Takes no lock and stops nothing.
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkIpam, type Finding } from '../../ipam/model/check.ts';
@@ -12,6 +13,7 @@ export function registerIpamCheck(ipam: Command): void {
     .command('check')
     .description('compare journals, kernels and datastore; exit code 1 when they differ')
     .option('--json', 'print the report as JSON')
+    .option('--runtime <socket...>', 'CRI sockets of the container runtimes of these nodes, in the order of --agent')
     .option('-o, --output <file>', 'write the report to a file, for "ipam release --from-report"');
   withIpamOptions(command).action(check);
 }

@@ -5,13 +5,18 @@ import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Pod } from '../../datastore/resources/pod.ts';
 import type { Store } from '../../datastore/store.ts';
+import type { Sandbox } from '../../ipam/model/check.ts';
 import { type IpamView, ipamViewSchema } from '../../ipam/view.ts';
 import { nodeFiles } from '../../lab/paths.ts';
 import { readLabState, requireLab } from '../../lab/state.ts';
 import { addDatastoreOptions, type DatastoreOptions, openCliStore } from '../datastore-option.ts';
 import { askAgent } from './ask-agent.ts';
+import { listSandboxes } from './runtime.ts';
 
-export type IpamOptions = DatastoreOptions & { readonly agent?: readonly string[] };
+export type IpamOptions = DatastoreOptions & {
+  readonly agent?: readonly string[];
+  readonly runtime?: readonly string[];
+};
 
 export type IpamWorld = {
   readonly pools: readonly IpPool[];
@@ -19,7 +24,9 @@ export type IpamWorld = {
   readonly pods: readonly Pod[];
   readonly nodes: readonly Node[];
   readonly views: readonly IpamView[];
-  /** Why agents did not answer. */
+  /** Of the nodes whose container runtimes were named. */
+  readonly runtimes: ReadonlyMap<string, readonly Sandbox[]>;
+  /** Why agents and runtimes did not answer. */
   readonly silent: readonly string[];
 };
 
@@ -42,10 +49,34 @@ export async function withStore<T>(options: DatastoreOptions, use: (store: Store
 
 /** Agents are asked before the datastore is read: a block that is claimed meanwhile is no difference then. */
 export async function readIpamWorld(store: Store, options: IpamOptions): Promise<IpamWorld> {
-  const answers = await Promise.allSettled(
-    socketsOf(options).map(async (socket) =>
-      ipamViewSchema.parse(JSON.parse(await askAgent(socket, 'GET', '/v1/ipam'))),
-    ),
+  const sockets = socketsOf(options);
+  const { runtime = [] } = options;
+  if (runtime.length > 0 && runtime.length !== sockets.length) {
+    throw new Error(
+      `Cannot ask ${runtime.length} runtimes: expected one for each of ${sockets.length} agents, in their order`,
+    );
+  }
+  const runtimes = new Map<string, readonly Sandbox[]>();
+  const silent: string[] = [];
+  const orSilent = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await ask();
+    } catch (error) {
+      silent.push(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  };
+  const answers = await Promise.all(
+    sockets.map(async (socket, n) => {
+      const view = await orSilent(async () =>
+        ipamViewSchema.parse(JSON.parse(await askAgent(socket, 'GET', '/v1/ipam'))),
+      );
+      const ofRuntime = runtime[n];
+      if (view === undefined || ofRuntime === undefined) return view;
+      const sandboxes = await orSilent(() => listSandboxes(ofRuntime));
+      if (sandboxes !== undefined) runtimes.set(view.node, sandboxes);
+      return view;
+    }),
   );
   const items = async <K extends 'IPPool' | 'IPBlock' | 'Pod' | 'Node'>(kind: K) => (await store.list(kind)).items;
   return {
@@ -53,8 +84,9 @@ export async function readIpamWorld(store: Store, options: IpamOptions): Promise
     blocks: await items('IPBlock'),
     pods: await items('Pod'),
     nodes: await items('Node'),
-    views: answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])),
-    silent: answers.flatMap((answer) => (answer.status === 'rejected' ? [messageOf(answer.reason)] : [])),
+    views: answers.filter((view) => view !== undefined),
+    runtimes,
+    silent,
   };
 }
 
@@ -66,5 +98,3 @@ export function socketsOf({ agent, lab, datastore }: IpamOptions): readonly stri
   if (lab === undefined && (other !== '' || readLabState(name).kind === 'absent')) return [];
   return requireLab(name).nodes.map((node) => nodeFiles(name, node.name).controlSocket);
 }
-
-const messageOf = (reason: unknown): string => (reason instanceof Error ? reason.message : String(reason));

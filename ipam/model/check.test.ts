@@ -6,7 +6,7 @@ import { type Pod, podSchema } from '../../datastore/resources/pod.ts';
 import { parseCidr } from '../../lib/cidr.ts';
 import { unwrap } from '../../lib/result.ts';
 import { type IpamView, ipamViewSchema } from '../view.ts';
-import { type CheckInput, checkIpam } from './check.ts';
+import { type CheckInput, checkIpam, type Sandbox } from './check.ts';
 
 const CIDR = '10.244.1.0/24';
 const block = (cidr = CIDR, spec: object = {}): IpBlock =>
@@ -48,12 +48,45 @@ const sound: CheckInput = { views: [view()], blocks: [block()], pods: [pod('10.2
 const addressRelease = { kind: 'address', node: 'one', handle: 'net.10.244.1.7.eth0', sequence: 3 };
 const blockRelease = { kind: 'block', block: '10-244-1-0-24', version: '5' };
 
+/** The container of `assigned()`: the second part of its handle. */
+const sandbox = (more: Partial<Sandbox> = {}): Sandbox => ({
+  ...{ id: '10', namespace: 'shop', pod: 'web', isAttached: true, ips: ['10.244.1.7'] },
+  ...more,
+});
+const runtimes = (...sandboxes: Sandbox[]) => ({ runtimes: new Map([['one', sandboxes]]) });
+
 const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: object }[] = [
   {
     name: 'an address whose link and namespace are gone',
     given: { views: [view({ links: [], assignments: [assigned('10.244.1.7', false)] })] },
     kind: 'leaked-address',
     release: addressRelease,
+  },
+  {
+    name: 'an attached address without a link',
+    given: { views: [view({ links: [] })] },
+    kind: 'address-without-link',
+  },
+  {
+    name: 'an address whose container the runtime does not have, but the kernel a link',
+    given: runtimes(),
+    kind: 'leaked-address',
+  },
+  {
+    name: 'an address of which only the network namespace is left',
+    given: { ...runtimes(), views: [view({ links: [] })] },
+    kind: 'leaked-address',
+    release: addressRelease,
+  },
+  {
+    name: 'a container without an address',
+    given: runtimes(sandbox(), sandbox({ id: 'x', pod: 'db' })),
+    kind: 'sandbox-without-address',
+  },
+  {
+    name: 'a container with another address',
+    given: runtimes(sandbox({ ips: ['10.244.1.9'] })),
+    kind: 'runtime-differs',
   },
   {
     name: 'a link that the journal does not know',
@@ -109,6 +142,11 @@ for (const { name, given, kind, release } of rows) {
 
 test('checkIpam() finds nothing where all agree, nor a block of one node twice', () => {
   assert.deepEqual(checkIpam(sound), []);
+  // One that has ended holds its address until it is removed; one in the node's network has none.
+  for (const known of [sandbox(), sandbox({ isAttached: false, ips: [] })]) {
+    const others = sandbox({ id: 'x', isAttached: false, ips: [] });
+    assert.deepEqual(checkIpam({ ...sound, ...runtimes(known, others) }), []);
+  }
   const two = view({ node: 'two', blocks: [], links: [link('10.244.1.7')] });
   const findings = checkIpam({ ...sound, views: [view(), two], nodes: [...sound.nodes, node('two', 'u2')] });
   assert.match(

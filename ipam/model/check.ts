@@ -1,10 +1,11 @@
-// Compares what the journals, the kernels and the datastore say about addresses, and names every difference. It is read
-// at several moments, so that an ADD or a DEL under way may show up; nothing is released on its word alone.
+// Compares what the journals, the kernels, the datastore and the container runtimes say about addresses, and names every
+// difference. It is read at several moments, so that an ADD or a DEL under way may show up; nothing is released on its word alone.
 import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Pod } from '../../datastore/resources/pod.ts';
 import { type Cidr, cidrContains } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
+import { partsOf } from '../handle.ts';
 import type { IpamView } from '../view.ts';
 import { isOfNamesake } from './node-identity.ts';
 
@@ -12,7 +13,10 @@ import { isOfNamesake } from './node-identity.ts';
 export type Finding = {
   readonly kind:
     | 'leaked-address'
+    | 'address-without-link'
     | 'link-without-assignment'
+    | 'sandbox-without-address'
+    | 'runtime-differs'
     | 'address-twice'
     | 'address-outside-blocks'
     | 'status-differs'
@@ -35,7 +39,20 @@ export type AddressRelease = {
 };
 export type BlockRelease = { readonly kind: 'block'; readonly block: string; readonly version: string };
 
+/** A pod's sandbox as its container runtime tells it. */
+export type Sandbox = {
+  /** CNI_CONTAINERID of its attachments. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly pod: string;
+  /** It runs, and has a network of its own. */
+  readonly isAttached: boolean;
+  readonly ips: readonly string[];
+};
+
 export type CheckInput = {
+  /** By node; a node that is not here was not asked. */
+  readonly runtimes?: ReadonlyMap<string, readonly Sandbox[]>;
   readonly views: readonly IpamView[];
   readonly blocks: readonly IpBlock[];
   readonly pods: readonly Pod[];
@@ -52,18 +69,32 @@ export function checkIpam(input: CheckInput): readonly Finding[] {
   return findings.sort((a, b) => (a.why < b.why ? -1 : 1));
 }
 
-function* nodeFindings(view: IpamView, { pods, blocks }: CheckInput): Iterable<Finding> {
+function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): Iterable<Finding> {
   const { node } = view;
   const linked = new Set(view.links.map(({ handle }) => handle));
   const journal = new Set<string>(view.assignments.map(({ assignment }) => assignment.handle));
   const own = view.blocks.map(({ cidr }) => cidr);
+  const sandboxes = runtimes?.get(node);
+  if (sandboxes !== undefined) yield* sandboxFindings(view, sandboxes);
   for (const { assignment, netnsExists } of view.assignments) {
     const { handle, namespace, pod, ips, sequence } = assignment;
     const who = `${ips.join(', ')} of pod "${namespace}/${pod}" on node "${node}"`;
-    if (!linked.has(handle) && !netnsExists) {
-      const why = `${who}: neither link nor network namespace is there`;
-      yield { kind: 'leaked-address', why, release: { kind: 'address', node, handle, sequence } };
+    const isKnown = sandboxes?.some(({ id }) => id === partsOf(assignment.handle).containerId) ?? netnsExists;
+    const hasLink = linked.has(handle);
+    const release = { kind: 'address', node, handle, sequence } as const;
+    if (!isKnown && !hasLink) {
+      const missing = sandboxes === undefined ? 'network namespace' : 'container of the runtime';
+      yield { kind: 'leaked-address', why: `${who}: neither link nor ${missing} is there`, release };
       continue;
+    }
+    if (!isKnown && sandboxes !== undefined) {
+      yield {
+        kind: 'leaked-address',
+        why: `${who}: the runtime has no such container; DEL or GC removes its link too`,
+      };
+    }
+    if (isKnown && !hasLink && assignment.state === 'attached') {
+      yield { kind: 'address-without-link', why: `${who}: its link is not there` };
     }
     for (const ip of ips.filter((each) => !own.some((cidr) => cidrContains(cidr, each)))) {
       yield {
@@ -92,6 +123,26 @@ function* nodeFindings(view: IpamView, { pods, blocks }: CheckInput): Iterable<F
     if (owner === node) continue;
     const says = owner === undefined ? 'nobody has it' : `node "${owner}" has it`;
     yield { kind: 'block-not-granted', why: `block ${cidr} is used by node "${node}": the datastore says ${says}` };
+  }
+}
+
+function* sandboxFindings(view: IpamView, sandboxes: readonly Sandbox[]): Iterable<Finding> {
+  const ips = new Map<string, readonly Ip[]>();
+  for (const { assignment } of view.assignments) {
+    const { containerId } = partsOf(assignment.handle);
+    ips.set(containerId, [...(ips.get(containerId) ?? []), ...assignment.ips]);
+  }
+  for (const { id, namespace, pod, ips: told } of sandboxes.filter(({ isAttached }) => isAttached)) {
+    const who = `pod "${namespace}/${pod}" (${id.slice(0, 13)}) on node "${view.node}"`;
+    const known = ips.get(id);
+    if (known === undefined) {
+      yield { kind: 'sandbox-without-address', why: `${who}: the runtime runs it, the journal has no address of it` };
+    } else if (told.some((ip) => !known.some((each) => each === ip))) {
+      yield {
+        kind: 'runtime-differs',
+        why: `${who}: the runtime says ${told.join(', ')}, the journal ${known.join(', ')}`,
+      };
+    }
   }
 }
 

@@ -2,11 +2,13 @@
 // the reference plugins behind us.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
 import { type AgentNode, agentNode } from '../support/agent-node.ts';
 import { type CniRuntime, withCniRuntime } from '../support/cni-runtime.ts';
 import type { PodConfig } from '../support/cri.ts';
+import { margay } from '../support/margay-cli.ts';
 import { testNetns } from '../support/netns.ts';
 
 const BEHIND = [
@@ -68,6 +70,7 @@ test('containers start, talk, are kept apart by policy and leave nothing', (t) =
     });
     await assert.rejects(fetchOutside());
 
+    await journalAndRuntime(node, runtime);
     for (const id of [web, client]) await runtime.removePod(id);
     await nothingLeft(node, runtime);
   }));
@@ -86,6 +89,26 @@ test('sixty containers start in parallel', (t) =>
     await Promise.all(ids.map((id) => runtime.removePod(id)));
     await nothingLeft(node, runtime);
   }));
+
+/** `margay ipam check` asks the runtime too, over its socket. */
+async function journalAndRuntime(node: AgentNode, runtime: CniRuntime): Promise<void> {
+  const directory = dirname(dirname(node.controlSocket));
+  const source = ['--datastore', join(directory, 'datastore.db'), '--agent', node.controlSocket];
+  const check = (...more: readonly string[]) => margay(['ipam', 'check', ...source, ...more]).stdout;
+  assert.equal(check('--runtime', runtime.socket), 'no difference between datastore and 1 agents\n');
+  // Of a container that the runtime never had: nothing else can tell.
+  const stray = await node.addPod('shop', 'stray');
+  assert.equal(check(), 'no difference between datastore and 1 agents\n');
+  assert.match(
+    check('--runtime', runtime.socket),
+    new RegExp(`^leaked-address: ${stray.ip} of pod "shop/stray" .* has no such container.*\n1 differences`),
+  );
+  assert.equal((await stray.cni('DEL')).code, 0);
+  assert.match(
+    check('--runtime', join(directory, 'nothing')),
+    /^not-checked: Cannot ask container runtime at ".*nothing"/,
+  );
+}
 
 /** A program that prints what a pod's server answers; it fails after two seconds. */
 const get = (ip: string, port: number): readonly [string, ...string[]] => [

@@ -27,6 +27,8 @@ const run = promisify(execFile);
 const DEBIAN_PLUGINS = '/usr/lib/cni';
 
 export type CniRuntime = Cri & {
+  /** Where it serves the Container Runtime Interface. */
+  readonly socket: string;
   /** Runs a program of the machine in the network namespace of a pod's process. */
   readonly exec: (sandboxId: string, ...command: readonly string[]) => Promise<string>;
   /** Where the runtime keeps the network namespaces of its pods. */
@@ -77,6 +79,7 @@ export async function withCniRuntime(
   };
   const runtime: CniRuntime = {
     ...cri,
+    socket,
     runPod: async (pod) => {
       const id = await cri.runPod(pod);
       pods.add(id);
