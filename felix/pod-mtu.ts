@@ -30,18 +30,16 @@ export function createPodMtu(options: {
   const { rtnl, nodeAddresses, configuredBytes, path, log } = options;
   let written: number | undefined;
   // Every pod asks, and a node has as many addresses as pods.
-  let uplink: { readonly of: string; readonly index: number | undefined } | undefined;
-  const uplinkIndex = (): number | undefined => {
+  let uplink: { readonly of: string; readonly name: string | undefined } | undefined;
+  const uplinkName = (): string | undefined => {
     const addresses = nodeAddresses();
     const of = addresses.join();
-    if (uplink?.of !== of) {
-      uplink = { of, index: listAddresses(rtnl).find(({ ip }) => addresses.includes(ip))?.index };
-    }
-    return uplink.index;
+    if (uplink?.of !== of) uplink = { of, name: nameOfLinkWith(rtnl, addresses) };
+    return uplink.name;
   };
   const uplinkMtu = (): number => {
-    const index = uplinkIndex();
-    return (index === undefined ? undefined : findLink(rtnl, { index })?.mtu) ?? FALLBACK_BYTES;
+    const name = uplinkName();
+    return (name === undefined ? undefined : rtnl.linkMtu(name)) ?? FALLBACK_BYTES;
   };
   const bytes = (): number => {
     const mtuBytes = configuredBytes ?? uplinkMtu();
@@ -62,4 +60,9 @@ export function createPodMtu(options: {
       uplink = undefined;
     },
   };
+}
+
+function nameOfLinkWith(rtnl: Rtnl, addresses: readonly Ip[]): string | undefined {
+  const index = listAddresses(rtnl).find(({ ip }) => addresses.includes(ip))?.index;
+  return index === undefined ? undefined : findLink(rtnl, { index })?.name;
 }

@@ -2,7 +2,7 @@
 // failing route hides no other: each gets its own outcome.
 import type { Cidr } from '../../lib/cidr.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
-import { findLink, listLinks } from '../../lib/linux/links.ts';
+import { listLinks } from '../../lib/linux/links.ts';
 import { applyRoutes, dumpRoutes, type Route, type RouteOp, sameRoute } from '../../lib/linux/routes.ts';
 import type { Rtnl } from '../../lib/linux/rtnl.ts';
 import { type DesiredRoute, ROUTE_METRIC, ROUTE_PROTOCOL } from '../model/route.ts';
@@ -84,7 +84,7 @@ export function createRouteDriver(
           failures.set(dst, conflict(other));
           continue;
         }
-        const route = kernelRoute(want, (name) => findLink(rtnl, { name })?.index);
+        const route = kernelRoute(want, rtnl.linkIndex);
         if (route === undefined) failures.set(dst, `Cannot write route "${dst}": its interface is not there`);
         else if (have === undefined || !sameRoute(route, have)) replaces.push({ kind: 'replace', route });
       }

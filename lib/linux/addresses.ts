@@ -1,7 +1,7 @@
 // Addresses of links by rtnetlink (include/uapi/linux/if_addr.h).
 import { type Family, type Ip, ipFamily, ipFromBytes, ipToBytes } from '../ip.ts';
 import { KernelError } from './kernel-error.ts';
-import { type NetlinkMessage, NLM_F } from './netlink-message.ts';
+import { attribute, concatBytes, type NetlinkMessage, NLM_F, struct } from './netlink-message.ts';
 import { addressPayload, readAddress } from './rt-payload.ts';
 import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
@@ -13,6 +13,9 @@ export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const EADDRNOTAVAIL = 99;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_F_NODAD = 2;
 
 /**
  * Adds an address. Duplicate address detection is off: addresses are assigned by the node, and an address under test
@@ -63,10 +66,10 @@ export function decodeAddress({ type, payload }: NetlinkMessage): LinkAddress | 
 }
 
 function encodeAddress({ index, ip, prefixLength }: LinkAddress): Uint8Array {
-  const bytes = Buffer.from(ipToBytes(ip));
-  const flags = { nodad: true } as const;
-  return addressPayload(
-    { family: AF[ipFamily(ip)], prefixlen: prefixLength, flags, index },
-    { local: bytes, address: bytes, flags },
-  );
+  const bytes = ipToBytes(ip);
+  return concatBytes([
+    struct([1, AF[ipFamily(ip)]], [1, prefixLength], [1, IFA_F_NODAD], [1, 0], [4, index]),
+    attribute(IFA_ADDRESS, bytes),
+    attribute(IFA_LOCAL, bytes),
+  ]);
 }

@@ -4,10 +4,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import koffi from 'koffi';
 import { KernelError } from './kernel-error.ts';
-import { RTM_DELLINK } from './link-codec.ts';
+import { encodeLink, RTM_DELLINK } from './link-codec.ts';
 import { setLink } from './links.ts';
 import { decodeMessages, encodeMessage, NLM_F, NLMSG, readI32 } from './netlink-message.ts';
-import { linkPayload } from './rt-payload.ts';
 import type { Rtnl } from './rtnl.ts';
 
 /** The interface group of links that are about to go. */
@@ -99,7 +98,7 @@ function openGroupDeleter(): { readonly run: () => Promise<void>; readonly close
   const op = 'delete the doomed links';
   const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, 0);
   if (fd < 0) throw new KernelError(op, koffi.errno());
-  const payload = linkPayload({}, { group: DOOMED_GROUP });
+  const payload = encodeLink({ group: DOOMED_GROUP });
   let sequence = 0;
   let open = true;
 

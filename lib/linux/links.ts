@@ -1,9 +1,7 @@
 // Network links by rtnetlink: read, create a veth pair, change, delete (include/uapi/linux/if_link.h).
 import { KernelError } from './kernel-error.ts';
-import { decodeLink, RTM_DELLINK, RTM_NEWLINK } from './link-codec.ts';
-import { macToBytes } from './mac.ts';
-import { attribute, concatBytes, NLM_F, u32Attribute } from './netlink-message.ts';
-import { linkInfo, linkPayload, nestedPayload } from './rt-payload.ts';
+import { decodeLink, encodeLink, RTM_DELLINK, RTM_NEWLINK } from './link-codec.ts';
+import { NLM_F } from './netlink-message.ts';
 import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
 /** A link. `running` is the carrier; `peerIndex` is the ifindex of a veth's other end, in the other end's namespace. */
@@ -27,7 +25,7 @@ export type VethSpec = {
   readonly mac: string;
   readonly mtu: number;
   /** `mac` absent: the kernel's choice. */
-  readonly peer: { readonly name: string; readonly netnsFd: number; readonly mac?: string | undefined };
+  readonly peer: { readonly name: string; readonly netnsFd: number; readonly mac?: string };
 };
 
 /** What to change of a link; absent: as it is. */
@@ -56,26 +54,20 @@ export type Ipv4Conf = keyof typeof IPV4_CONF;
 
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
-const VETH_INFO_PEER = 1; // include/uapi/linux/veth.h
-const IFLA_INET_CONF = 1;
-const AF_INET = 2;
 const ENODEV = 19;
 
-/** The kernel may leave out the statistics, which nobody here reads (RTEXT_FILTER_SKIP_STATS, an u32). */
-const SKIP_STATS = Buffer.from(new Uint32Array([8]).buffer);
+/** The kernel may leave out the statistics, which nobody here reads. */
+const RTEXT_FILTER_SKIP_STATS = 8;
 
 /** @throws KernelError */
 export function listLinks(rtnl: Rtnl): readonly Link[] {
-  const payload = linkPayload({}, { extMask: SKIP_STATS });
+  const payload = encodeLink({ extMask: RTEXT_FILTER_SKIP_STATS });
   return rtnl.dump({ op: 'list links', type: RTM_GETLINK, payload }, decodeLink);
 }
 
 /** `undefined`: there is none. @throws KernelError */
 export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly index: number }): Link | undefined {
-  const payload =
-    'name' in by
-      ? linkPayload({}, { ifname: by.name, extMask: SKIP_STATS })
-      : linkPayload({ index: by.index }, { extMask: SKIP_STATS });
+  const payload = encodeLink({ ...by, extMask: RTEXT_FILTER_SKIP_STATS });
   const op = `find link "${'name' in by ? by.name : by.index}"`;
   try {
     return rtnl.request({ op, type: RTM_GETLINK, payload }).flatMap((message) => decodeLink(message) ?? [])[0];
@@ -92,16 +84,13 @@ export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly 
  * @throws KernelError EEXIST when either name is taken
  */
 export function createVeth(rtnl: Rtnl, { name, mac, mtu, peer }: VethSpec): Link {
-  const address = peer.mac === undefined ? {} : { address: macBuffer(peer.mac) };
-  const peerLink = linkPayload({}, { ifname: peer.name, mtu, netNsFd: peer.netnsFd, ...address });
-  const peerInfo = nestedPayload(VETH_INFO_PEER, peerLink);
   const op = `create veth "${name}" with peer "${peer.name}"`;
   // From Linux 6.2 the kernel answers with the link; before, it has to be asked.
   const answer = rtnl.request({
     op,
     type: RTM_NEWLINK,
     flags: NLM_F.CREATE | NLM_F.EXCL | NLM_F.ECHO,
-    payload: linkPayload({}, { ifname: name, mtu, address: macBuffer(mac), linkinfo: linkInfo('veth', peerInfo) }),
+    payload: encodeLink({ name, mtu, mac, peer: { ...peer, mtu } }),
   });
   const link = answer.map(decodeLink).find((each) => each?.name === name) ?? findLink(rtnl, { name });
   if (link === undefined) throw new KernelError(op, ENODEV, 'it is gone again');
@@ -113,24 +102,10 @@ export function setLink(rtnl: Rtnl, index: number, change: LinkChange): void {
   rtnl.request(setLinkRequest(index, change));
 }
 
-export function setLinkRequest(index: number, { up, mtu, mac, group, alias, ipv4 }: LinkChange): RtnlRequest {
-  const payload = linkPayload(
-    { index, ...(up === undefined ? {} : { flags: up ? { up: true } : {}, change: { up: true } }) },
-    {
-      ...(mtu === undefined ? {} : { mtu }),
-      ...(mac === undefined ? {} : { address: macBuffer(mac) }),
-      ...(group === undefined ? {} : { group }),
-      ...(alias === undefined ? {} : { ifalias: alias }),
-      ...(ipv4 === undefined ? {} : { afSpec: new Map([[AF_INET, ipv4Spec(ipv4)]]) }),
-    },
-  );
+export function setLinkRequest(index: number, { ipv4, ...change }: LinkChange): RtnlRequest {
+  const conf = ipv4 && new Map(Object.entries(ipv4).map(([name, value]) => [IPV4_CONF[name as Ipv4Conf], value]));
+  const payload = encodeLink({ index, ...change, ...(conf === undefined ? {} : { ipv4: conf }) });
   return { op: `change link ${index}`, type: RTM_SETLINK, payload };
-}
-
-// IFLA_INET_CONF { IPV4_DEVCONF_*: u32 }
-function ipv4Spec(conf: Readonly<Partial<Record<Ipv4Conf, number>>>): Buffer {
-  const values = Object.entries(conf).map(([name, value]) => u32Attribute(IPV4_CONF[name as Ipv4Conf], value));
-  return Buffer.from(attribute(IFLA_INET_CONF, concatBytes(values)));
 }
 
 /**
@@ -140,12 +115,10 @@ function ipv4Spec(conf: Readonly<Partial<Record<Ipv4Conf, number>>>): Buffer {
  */
 export function deleteLink(rtnl: Rtnl, index: number): boolean {
   try {
-    rtnl.request({ op: `delete link ${index}`, type: RTM_DELLINK, payload: linkPayload({ index }) });
+    rtnl.request({ op: `delete link ${index}`, type: RTM_DELLINK, payload: encodeLink({ index }) });
     return true;
   } catch (error) {
     if (error instanceof KernelError && error.errno === ENODEV) return false;
     throw error;
   }
 }
-
-const macBuffer = (mac: string): Buffer => Buffer.from(macToBytes(mac));

@@ -3,7 +3,7 @@ import { type Ip, ipFamily, ipFromBytes, ipToBytes } from '../ip.ts';
 import { AF } from './addresses.ts';
 import { KernelError } from './kernel-error.ts';
 import { macFromBytes, macToBytes } from './mac.ts';
-import { NLM_F } from './netlink-message.ts';
+import { attribute, concatBytes, NLM_F, struct } from './netlink-message.ts';
 import { neighbourPayload, readNeighbour } from './rt-payload.ts';
 import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
@@ -14,6 +14,9 @@ const RTM_NEWNEIGH = 28;
 const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
 const ENOENT = 2;
+const NUD_PERMANENT = 0x80;
+const NDA_DST = 1;
+const NDA_LLADDR = 2;
 
 /** Writes a permanent entry, in place of any entry of the same address. @throws KernelError */
 export function replaceNeighbour(rtnl: Rtnl, { index, ip, mac }: Neighbour): void {
@@ -53,7 +56,8 @@ export function listNeighbours(rtnl: Rtnl, index?: number): readonly Neighbour[]
 }
 
 const payloadOf = (ip: Ip, index: number, mac?: string): Uint8Array =>
-  neighbourPayload(
-    { family: AF[ipFamily(ip)], ifindex: index, state: { permanent: true } },
-    { dst: Buffer.from(ipToBytes(ip)), ...(mac === undefined ? {} : { lladdr: Buffer.from(macToBytes(mac)) }) },
-  );
+  concatBytes([
+    struct([1, AF[ipFamily(ip)]], [1, 0], [2, 0], [4, index], [2, NUD_PERMANENT], [1, 0], [1, 0]),
+    attribute(NDA_DST, ipToBytes(ip)),
+    ...(mac === undefined ? [] : [attribute(NDA_LLADDR, macToBytes(mac))]),
+  ]);

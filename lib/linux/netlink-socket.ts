@@ -27,6 +27,12 @@ export type NetlinkSocket = {
    * may be made meanwhile.
    */
   readonly receiveInThread: () => Promise<Uint8Array | undefined>;
+  /**
+   * The number that an interface ioctl answers for the link of this name in the socket's namespace (netdevice(7)), such as
+   * SIOCGIFINDEX; `undefined`: no such link. Takes no lock of the kernel's, for which a netlink request may wait.
+   * @throws KernelError
+   */
+  readonly linkNumber: (code: number, name: string) => number | undefined;
   /** Subscribes to a multicast group of the family. @throws KernelError */
   readonly join: (group: number) => void;
   readonly close: () => void;
@@ -49,6 +55,9 @@ const EINTR = 4;
 const EIO = 5;
 const EAGAIN = 11;
 const EMSGSIZE = 90;
+const ENODEV = 19;
+const IFREQ_BYTES = 40;
+const IFNAMSIZ = 16;
 
 const RECEIVE_TIMEOUT_SECONDS = 5;
 const RECEIVE_BYTES = 8 << 20;
@@ -133,6 +142,14 @@ function connect(
       if (length > buffer.length) throw new KernelError('receive from netlink', EMSGSIZE);
       return length < 0 ? undefined : buffer.subarray(0, length);
     },
+    linkNumber: (code, name) => {
+      // struct ifreq: the name in 16 bytes, then a union.
+      const request = Buffer.alloc(IFREQ_BYTES);
+      request.write(name, 0, IFNAMSIZ - 1);
+      if (libc.ioctl(fd, code, request) === 0) return request.readInt32LE(IFNAMSIZ);
+      if (koffi.errno() === ENODEV) return undefined;
+      throw new KernelError(`ask for link "${name}"`, koffi.errno());
+    },
     join: (group) => option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int32(group)),
     close: () => {
       if (open) libc.close(fd);
@@ -176,6 +193,9 @@ function bindLibc() {
     ) => number,
     recv: libc.func('int64_t recv(int fd, void *data, size_t length, int flags)') as (
       ...args: [fd: number, data: Buffer, length: number, flags: number]
+    ) => number,
+    ioctl: libc.func('int ioctl(int fd, unsigned long request, void *argument)') as (
+      ...args: [fd: number, request: number, argument: Buffer]
     ) => number,
     close: libc.func('int close(int fd)') as (fd: number) => number,
   };

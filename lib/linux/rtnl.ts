@@ -40,8 +40,15 @@ export type Rtnl = {
    * @throws KernelError
    */
   readonly dump: <T>(request: RtnlRequest, decode: (message: NetlinkMessage) => T | undefined) => readonly T[];
+  /** The ifindex of a link, without a request; `undefined`: there is none. @throws KernelError */
+  readonly linkIndex: (name: string) => number | undefined;
+  /** The MTU of a link in bytes, without a request; `undefined`: there is none. @throws KernelError */
+  readonly linkMtu: (name: string) => number | undefined;
   readonly close: () => void;
 };
+
+const SIOCGIFMTU = 0x8921; // include/uapi/linux/sockios.h
+const SIOCGIFINDEX = 0x8933;
 
 const EINTR = 4;
 const ETIMEDOUT = 110;
@@ -150,6 +157,8 @@ export function openRtnl(): Rtnl {
       }
       throw new KernelError(request.op, EINTR, `changed while it was read, ${DUMP_TRIES} times`);
     },
+    linkIndex: (name) => socket.linkNumber(SIOCGIFINDEX, name),
+    linkMtu: (name) => socket.linkNumber(SIOCGIFMTU, name),
     close: socket.close,
   };
 }
