@@ -48,6 +48,8 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
       prepared.run(...values);
     };
   };
+  const begin = statement('BEGIN IMMEDIATE');
+  const commit = statement('COMMIT');
   const setMeta = statement('INSERT OR REPLACE INTO meta VALUES (?, ?)');
   const addAssignment = statement('INSERT INTO assignment VALUES (?, ?)');
   const setAssignment = statement('UPDATE assignment SET record = ? WHERE handle = ?');
@@ -63,9 +65,9 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
 
   const write = (what: string, steps: () => void): void => {
     try {
-      sqlite.exec('BEGIN IMMEDIATE');
+      begin();
       steps();
-      sqlite.exec('COMMIT');
+      commit();
     } catch (error) {
       if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
       throw new JournalError('failed', `Cannot write ${what} to journal "${path}": ${reasonOf(error)}`, {
