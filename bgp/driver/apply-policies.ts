@@ -15,8 +15,8 @@ import type { ApplyRun } from './apply.ts';
 import { listPeers } from './apply-peers.ts';
 import { type CompiledPolicy, compilePolicy, type DefinedSetKind, type PolicyDirection } from './compile-policy.ts';
 import { shortHash } from './note.ts';
-import { readPaths } from './read-paths.ts';
 import { BgpError } from './rpc.ts';
+import { type Advertised, advertisedTo, NOTHING, withheldSince } from './withheld.ts';
 
 /**
  * What was set last, and under which name: when that is what is in force, the peers that a new policy treats as before
@@ -31,13 +31,12 @@ export type PoliciesOutcome = {
   readonly again: ReadonlySet<Cidr>;
   /** Peers whose session must start anew. */
   readonly restart: ReadonlySet<Ip>;
+  /** To be called when all that has been done. */
+  readonly finish: () => Promise<void>;
 };
 
-/** Prefixes by peer, and whether each originates here. */
-type Advertised = ReadonlyMap<Ip, ReadonlyMap<Cidr, boolean>>;
-type Withheld = { readonly address: Ip; readonly prefix: Cidr; readonly local: boolean };
-
-const NOTHING: Advertised = new Map();
+/** A policy without statements: while it is there, a change of policies is not finished. */
+const PENDING: CompiledPolicy = { name: 'margay-pending', sets: [], statements: [] };
 const SET_KINDS: readonly DefinedSetKind[] = ['prefix', 'neighbor', 'as-path', 'community', 'large-community'];
 
 export async function applyPolicies(run: ApplyRun): Promise<PoliciesOutcome> {
@@ -45,38 +44,51 @@ export async function applyPolicies(run: ApplyRun): Promise<PoliciesOutcome> {
   const again = new Set<Cidr>();
   const restart = new Set<Ip>();
   const compiled = compileBoth(run);
-  let changed = false;
+  // Found: an earlier run broke off, nobody knows how far the peers have caught up.
+  let pending: 'found' | 'made' | 'none' = 'none';
   const apply = (direction: PolicyDirection) => async (): Promise<void> => {
     const policy = compiled[direction];
     const assigned = await assignedPolicies(run, direction);
     const wanted = { name: policy.name, policy: desired.policies[direction] };
     const remembered = run.memory.get(direction);
     run.memory.set(direction, wanted);
-    if (assigned === policy.name) return;
-    changed = true;
-    const known = assigned === remembered?.name ? remembered.policy : undefined;
+    if (assigned === policy.name && pending !== 'found') return;
+    const known = assigned === remembered?.name && pending !== 'found' ? remembered.policy : undefined;
     const peers = affectedPeers(known, wanted.policy, await establishedPeers(run));
-    const before = direction === 'export' ? await advertisedTo(run, peers) : NOTHING;
+    const before = direction === 'import' ? NOTHING : await sentTo(run, peers, pending);
+    if (pending === 'none') await write(run, PENDING);
+    if (pending === 'none') pending = 'made';
     await write(run, policy);
     await run.rpc.unary(run.codec.setAssignment, { direction, policies: [policy.name] }, run.signal);
     for (const address of peers) {
       // It may have gone meanwhile; then there is nothing to correct.
       await run.rpc.unary(run.codec.softReset, { address, direction }, run.signal).catch(unlessRefused);
     }
-    const after = direction === 'export' ? await advertisedTo(run, before.keys()) : NOTHING;
-    const withheld = await stillInTable(run, missing(before, after));
+    const withheld = await withheldSince(run, before);
     for (const { address, prefix, local } of withheld) {
       if (local) again.add(prefix);
       else restart.add(address);
     }
   };
   const safe =
+    (await attempt('Cannot list policies', async () => {
+      if ((await listPolicies(run, PENDING.name)).length > 0) pending = 'found';
+    })) &&
     (await attempt('Cannot set import policy', apply('import'))) &&
     (await attempt('Cannot set export policy', apply('export')));
-  if (safe && changed) await attempt('Cannot remove old policies', () => removeOthers(run, compiled));
   // Peers that are wanted no longer are not restarted but removed.
   for (const address of restart) if (!desired.peers.has(address)) restart.delete(address);
-  return { safe, again, restart };
+  const finish = async (): Promise<void> => {
+    if (pending !== 'none') await attempt('Cannot remove old policies', () => removeOthers(run, compiled));
+  };
+  return { safe, again, restart, finish };
+}
+
+/** Of an earlier run that broke off, only that peers may have all that originates here. */
+async function sentTo(run: ApplyRun, peers: readonly Ip[], pending: 'found' | 'made' | 'none'): Promise<Advertised> {
+  if (pending !== 'found' || run.codec.resetWithdraws) return advertisedTo(run, peers);
+  const own = new Map([...run.desired.paths.keys()].map((prefix) => [prefix, true]));
+  return new Map(peers.map((peer) => [peer, own]));
 }
 
 function compileBoth({ desired, codec }: ApplyRun): Readonly<Record<PolicyDirection, CompiledPolicy>> {
@@ -104,49 +116,28 @@ async function write({ rpc, codec, signal }: ApplyRun, policy: CompiledPolicy): 
   });
 }
 
-async function removeOthers({ rpc, codec, signal }: ApplyRun, keep: Readonly<Record<PolicyDirection, CompiledPolicy>>) {
+async function removeOthers(run: ApplyRun, keep: Readonly<Record<PolicyDirection, CompiledPolicy>>): Promise<void> {
+  const { rpc, codec, signal } = run;
   const policies = new Set([keep.import.name, keep.export.name]);
   const sets = new Set([...keep.import.sets, ...keep.export.sets].map(({ name }) => name));
-  const names = await collect(rpc.stream(codec.listPolicies, undefined, { signal }));
-  for (const name of names) if (!policies.has(name)) await rpc.unary(codec.deletePolicy, name, signal);
+  const others = (await listPolicies(run)).filter((name) => !policies.has(name) && name !== PENDING.name);
+  for (const name of others) await rpc.unary(codec.deletePolicy, name, signal);
   for (const kind of SET_KINDS) {
     for (const name of await collect(rpc.stream(codec.listDefinedSets, kind, { signal }))) {
       if (!sets.has(name)) await rpc.unary(codec.deleteDefinedSet, { kind, name }, signal);
     }
   }
+  await rpc.unary(codec.deletePolicy, PENDING.name, signal);
 }
+
+/** Absent `name`: all. */
+const listPolicies = ({ rpc, codec, signal }: ApplyRun, name?: string): Promise<readonly string[]> =>
+  collect(rpc.stream(codec.listPolicies, name, { signal }));
 
 async function establishedPeers(run: ApplyRun): Promise<readonly Ip[]> {
   return [...(await listPeers(run)).values()]
     .filter(({ state }) => state.state === 'established')
     .map(({ state }) => state.address);
-}
-
-/** Nothing where a soft reset does all by itself. */
-async function advertisedTo({ rpc, codec, desired, signal }: ApplyRun, peers: Iterable<Ip>): Promise<Advertised> {
-  if (codec.resetWithdraws) return NOTHING;
-  const found = new Map<Ip, ReadonlyMap<Cidr, boolean>>();
-  for (const peer of peers) {
-    const adjacent = { peer, direction: 'adj-out' } as const;
-    const paths = await readPaths({ rpc, codec }, { ownAsn: desired.global.asn, adjacent, signal });
-    found.set(peer, new Map(paths.map(({ prefix, local }) => [prefix, local])));
-  }
-  return found;
-}
-
-function missing(before: Advertised, after: Advertised): readonly Withheld[] {
-  return [...before].flatMap(([address, prefixes]) =>
-    [...prefixes].flatMap(([prefix, local]) => (after.get(address)?.has(prefix) ? [] : [{ address, prefix, local }])),
-  );
-}
-
-/** What was withdrawn meanwhile, everybody has been told. */
-async function stillInTable({ rpc, codec, desired, signal }: ApplyRun, withheld: readonly Withheld[]) {
-  if (withheld.length === 0) return withheld;
-  const prefixes = new Set(withheld.map(({ prefix }) => prefix));
-  const paths = await readPaths({ rpc, codec }, { ownAsn: desired.global.asn, prefixes, signal });
-  const present = new Set(paths.map(({ prefix }) => prefix));
-  return withheld.filter(({ prefix }) => present.has(prefix));
 }
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<readonly T[]> {

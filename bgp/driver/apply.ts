@@ -98,7 +98,10 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
     // Without its policies a speaker would pass on everything: no peer is added then.
     const policies = await applyPolicies(run);
     report = { ...report, paths: await applyPaths(run, policies.again) };
-    if (policies.safe) report = { ...report, peers: await applyPeers(run, policies.restart) };
+    if (policies.safe) {
+      report = { ...report, peers: await applyPeers(run, policies.restart) };
+      await policies.finish();
+    }
     return { ...report, outcome: failures === 0 ? 'applied' : 'incomplete' };
   } catch (error) {
     if (!(error instanceof BgpError)) throw error;

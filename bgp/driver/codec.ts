@@ -59,8 +59,6 @@ export type Codec = {
   readonly resetWithdraws: boolean;
   readonly getBgp: Call<void, GlobalState>;
   readonly startBgp: Call<DesiredGlobal, void>;
-  /** Keeps the peers' copies of our routes, as far as they speak RFC 4724; 3.x cannot and ends as it always does. */
-  readonly stopBgp: Call<void, void>;
   readonly addPath: Call<PathToWrite, void>;
   readonly deletePath: Call<PathToWrite, void>;
   /** One message of a stream of many. */
@@ -79,8 +77,8 @@ export type Codec = {
   readonly listDefinedSets: Call<DefinedSetKind, string>;
   readonly addPolicy: Call<CompiledPolicy, void>;
   readonly deletePolicy: Call<string, void>;
-  /** Streams names. */
-  readonly listPolicies: Call<void, string>;
+  /** Streams names: all, or the one that is asked for when it is there. */
+  readonly listPolicies: Call<string | undefined, string>;
   /** What no statement decides is rejected. */
   readonly setAssignment: Call<PolicyAssignment, void>;
   readonly listAssignment: Call<PolicyDirection, PolicyAssignment>;

@@ -6,60 +6,22 @@ import { test } from 'node:test';
 import type { Cidr } from '../../lib/cidr.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { bgpSegment, type Speaker, startSpeaker } from '../../test/support/bgp-segment.ts';
-import { asn, cidr, ip, NEVER } from '../../test/support/bgp-world.ts';
+import { ACCEPT, ADDRESS, desired, OWN } from '../../test/support/bgp-triple.ts';
+import { cidr, ip, NEVER } from '../../test/support/bgp-world.ts';
 import { gobgpds } from '../../test/support/gobgpds.ts';
-import type { DesiredPolicies, RoutePolicy, RouteStatement } from '../model/route-policy.ts';
-import type { BgpEvent, DesiredBgp, DesiredPath, DesiredPeer, RibPath } from '../model/types.ts';
+import type { RoutePolicy, RouteStatement } from '../model/route-policy.ts';
+import type { BgpEvent, DesiredBgp, RibPath } from '../model/types.ts';
+import { applyBgp } from './apply.ts';
 import { createDirtyRib } from './dirty-rib.ts';
-import { createRpc } from './rpc.ts';
+import { BgpError, createRpc, type Rpc } from './rpc.ts';
 
 const WAIT = { timeoutMs: 60_000 };
-const ADDRESS = { own: '198.51.100.1', a: '198.51.100.11', b: '198.51.100.12' } as const;
-const ASN = { own: 64512, a: 64601, b: 64602 } as const;
-type Name = keyof typeof ADDRESS;
 const [P1, P2, MARKER] = [cidr('10.244.1.0/24'), cidr('10.244.2.0/24'), cidr('10.244.9.0/24')];
 const MANY = 5000;
+const BFD = { receiveMs: 300, transmitMs: 300, multiplier: 3 };
 
 const all = Array.from({ length: MANY }, (_, index) => cidr(`10.${100 + Math.floor(index / 256)}.${index % 256}.0/24`));
-const ACCEPT: RoutePolicy = { statements: [], otherwise: 'accept' };
-const OWN: RouteStatement = { name: 'own', match: { source: 'local' }, action: 'accept' };
-const EXPORT_OWN: RoutePolicy = { statements: [OWN], otherwise: 'reject' };
 const community = (high: number, low: number) => ({ kind: 'standard', value: high * 65536 + low }) as const;
-
-/** What a speaker with these peers and paths wants; the one in the middle waits, the others dial. */
-function desired(
-  name: Name,
-  peers: readonly (Partial<DesiredPeer> & { readonly to: Name | 'c' })[],
-  paths: Readonly<Record<string, Omit<DesiredPath, 'nextHop'>>>,
-  policies: Partial<DesiredPolicies> = {},
-): DesiredBgp {
-  const own = ip(ADDRESS[name]);
-  const all = peers.map(({ to, ...change }): DesiredPeer => {
-    const address = ip(to === 'c' ? '198.51.100.13' : ADDRESS[to]);
-    return {
-      address,
-      port: 179,
-      asn: asn(to === 'c' ? 64603 : ASN[to]),
-      description: `peer ${to}`,
-      localAddress: own,
-      connect: name === 'own' ? 'passive' : 'active',
-      distance: { kind: 'adjacent' },
-      holdTimeSeconds: 90,
-      keepaliveSeconds: 30,
-      connectRetrySeconds: 1,
-      // Longer than any wait here: a speaker that defers would be found out.
-      gracefulRestart: { restartTimeSeconds: 120, deferralTimeSeconds: 300 },
-      families: [4],
-      ...change,
-    };
-  });
-  return {
-    global: { asn: asn(ASN[name]), routerId: own, listenPort: 179, listenAddresses: [own] },
-    peers: new Map(all.map((peer) => [peer.address, peer])),
-    paths: new Map(Object.entries(paths).map(([prefix, path]) => [cidr(prefix), { nextHop: own, ...path }])),
-    policies: { import: ACCEPT, export: EXPORT_OWN, ...policies },
-  };
-}
 
 const daemons = await gobgpds();
 const helper = daemons.at(-1)?.program;
@@ -192,6 +154,27 @@ for (const { generation, codec, program } of daemons) {
       assert.deepEqual(await flaps(), CALM);
     });
 
+    await t.test('a change of policies that broke off is finished by the next apply()', async (t) => {
+      const rpc = createRpc(join(routers.own.folder, 'gobgp.sock'));
+      t.after(() => rpc.close());
+      const dying: Rpc = {
+        ...rpc,
+        unary: (call, input, signal) => {
+          if (call.method === codec.softReset.method) throw new BgpError('unreachable', 'the agent is killed here');
+          return rpc.unary(call, input, signal);
+        },
+      };
+      const wanted = desired('own', peers, paths, { export: changed });
+      const context = { speak: async () => ({ rpc: dying, codec }), memory: new Map(), optionMemoryBytes: undefined };
+      assert.equal((await applyBgp(context, wanted, NEVER)).outcome, 'unreachable');
+      await apply(own, wanted);
+      await has(a, { [P1]: 1 });
+      await has(b, { [P1]: 1, [P2]: 1 });
+      await apply(own, desired('own', peers, paths));
+      await has(a, { [P1]: 1, [P2]: 1 });
+      assert.deepEqual(await flaps(), CALM);
+    });
+
     await t.test('an import policy judges by prefix, community, AS path and next hop', async () => {
       const from = (low: number) => ({ communities: [65001 * 65536 + low] });
       await apply(
@@ -251,6 +234,17 @@ for (const { generation, codec, program } of daemons) {
       }
     });
 
+    await t.test('what was passed on between peers is taken back, too', async () => {
+      const learned = cidr('10.2.0.0/24');
+      await apply(b, desired('b', [{ to: 'own' }], { [learned]: {} }));
+      await apply(own, desired('own', peers, paths, { export: ACCEPT }));
+      await has(a, { [P1]: 1, [P2]: 1, [learned]: 1 });
+      const report = await apply(own, desired('own', peers, paths));
+      // Nobody but the peer that sent it could withdraw it from one peer in 3.x.
+      assert.deepEqual(report.peers.replaced, codec.resetWithdraws ? [] : [ADDRESS.a]);
+      await has(a, { [P1]: 1, [P2]: 1 });
+    });
+
     await t.test(`${MANY} routes come in and go out, and events of so many ask for one listing`, async () => {
       const view = follow(own);
       const many = Object.fromEntries(all.map((prefix) => [prefix, {}]));
@@ -297,9 +291,12 @@ for (const { generation, codec, program } of daemons) {
       await own.crash();
       own.restart();
       await own.seen('up', before + 1);
-      const away = { to: 'c', bfd: { receiveMs: 300, transmitMs: 300, multiplier: 3 } } as const;
+      const away = { to: 'c', bfd: BFD } as const;
       const many = Object.fromEntries(all.map((prefix) => [prefix, {}]));
-      const present = [{ to: 'a' }, { to: 'b', password: 'wrong' }] as const;
+      const present = [
+        { to: 'a' },
+        { to: 'b', password: 'wrong', ...(generation === '4.x' ? { bfd: BFD } : {}) },
+      ] as const;
       const report = await own.gobgp.apply(desired('own', [...present, away], { ...paths, ...many }), NEVER);
       assert.deepEqual([report.outcome, report.started, report.paths.added], ['applied', true, MANY + 2]);
       assert.deepEqual(
@@ -317,6 +314,9 @@ for (const { generation, codec, program } of daemons) {
       assert.notEqual((await stateOf(own, 'c'))?.state, 'established');
       await waitFor('a wrong signature', async () => (await md5Failures(routers.own.netns)) > 0, WAIT);
       assert.notEqual((await stateOf(own, 'b'))?.state, 'established');
+      if (generation !== '4.x') return;
+      await apply(b, desired('b', [{ to: 'own', password: 'wrong', bfd: BFD }], {}));
+      await waitFor('BFD', async () => (await stateOf(own, 'b'))?.bfd === 'up', WAIT);
     });
   });
 }

@@ -56,7 +56,6 @@ export function createCodec({ service, shift, paths, ...traits }: Generation): C
       (global) => m.globalEnvelope.encode({ global: { ...global, useMultiplePaths: true } }),
       nothing,
     ),
-    stopBgp: call('StopBgp', () => m.stopBgpRequest.encode({ allowGracefulRestart: true }), nothing),
     addPath: call('AddPath', (path) => m.addPathRequest.encode({ tableType, path: paths.encode(path) }), nothing),
     deletePath: call(
       'DeletePath',
@@ -126,7 +125,7 @@ export function createCodec({ service, shift, paths, ...traits }: Generation): C
     ),
     listPolicies: call(
       'ListPolicy',
-      () => m.empty.encode({}),
+      (name) => m.listPolicyRequest.encode({ name }),
       (bytes) => m.listPolicyResponse.decode(bytes).policy?.name ?? '',
     ),
     setAssignment: call(

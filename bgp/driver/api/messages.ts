@@ -115,8 +115,6 @@ export const peer = message({
 /** AddPeerRequest and ListPeerResponse. */
 export const peerEnvelope = message({ peer: nested(1, peer) });
 export const listPeerRequest = message({ enableAdvertised: bool(2) });
-/** Since 4.0: the peers are told to keep our routes (RFC 8538). */
-export const stopBgpRequest = message({ allowGracefulRestart: bool(1) });
 /** DeletePeerRequest. */
 export const peerAddress = message({ address: string(1) });
 export const resetPeerRequest = message({
@@ -173,6 +171,7 @@ export const policy = message({ name: string(1), statements: messages(2, stateme
 export const policyEnvelope = message({ policy: nested(1, policy) });
 /** Without `all`, only the named statements would leave the policy. */
 export const deletePolicyRequest = message({ policy: nested(1, policy), all: bool(3) });
+export const listPolicyRequest = message({ name: string(1) });
 /** Of a listed policy, its name alone. */
 export const listPolicyResponse = message({ policy: nested(1, message({ name: string(1) })) });
 /** SetPolicyAssignmentRequest and ListPolicyAssignmentResponse. */
