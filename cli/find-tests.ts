@@ -2,9 +2,9 @@
 import { globSync } from 'node:fs';
 
 export type TestFiles = {
-  /** Run side by side. */
+  /** Run side by side; those that mostly wait for the kernel or a daemon come first. */
   readonly shared: readonly string[];
-  /** Run one after the other: whole clusters, and kernel tests that measure time. */
+  /** Run one after the other: whole clusters, benchmarks, and what compares the machine before and after. */
   readonly alone: readonly string[];
 };
 
@@ -13,9 +13,12 @@ export function findTests(root: string, patterns: readonly string[]): TestFiles 
   const files = globSync('**/*.test.ts', { cwd: root, exclude: ['**/node_modules/**', '.build/**'] })
     .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
     .sort();
-  return { shared: files.filter((file) => !isAlone(file)), alone: files.filter(isAlone) };
+  const shared = files.filter((file) => !isAlone(file));
+  const [waiting, computing] = [shared.filter(isKernel), shared.filter((file) => !isKernel(file))];
+  return { shared: [...waiting, ...computing], alone: files.filter(isAlone) };
 }
 
-function isAlone(file: string): boolean {
-  return file.startsWith('test/lab/') || file.endsWith('.kernel.test.ts');
-}
+const ALONE = ['test/lab/', 'test/bench/', 'test/cni/runtime'];
+
+const isAlone = (file: string): boolean => ALONE.some((start) => file.startsWith(start));
+const isKernel = (file: string): boolean => file.endsWith('.kernel.test.ts');

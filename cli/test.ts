@@ -12,6 +12,8 @@ import { sweepTestNamespaces } from './sweep-test-namespaces.ts';
 const ROOT = resolve(import.meta.dirname, '..');
 /** A file that takes longer than this hangs: it is ended and counts as failed. */
 const FILE_TIMEOUT_MS = 240_000;
+const SIDE_BY_SIDE = 3;
+const SLOWEST = 15;
 
 /** Adds `test [pattern…]`. */
 export function registerTest(program: Command): void {
@@ -32,19 +34,34 @@ async function runTests(patterns: readonly string[]): Promise<void> {
   }
   const stop = stopSignal();
   sweepTestNamespaces();
+  const seconds = new Map<string, number>();
+  const timed = async (file: string): Promise<readonly TestEvent[]> => {
+    const began = performance.now();
+    const events = await runFile(file, stop);
+    seconds.set(file, (performance.now() - began) / 1000);
+    return events;
+  };
   const report = spec();
   report.pipe(process.stdout, { end: false });
   for await (const event of joinRuns(runAll(), (totals) => setExitCode(totals, stop))) {
     if (!report.write(event)) await new Promise((drained) => report.once('drain', drained));
   }
+  process.stdout.write(slowest(seconds));
   report.end();
   await new Promise((ended) => report.once('end', ended));
   sweepTestNamespaces();
 
   async function* runAll(): AsyncGenerator<readonly TestEvent[], void> {
-    yield* inPool(shared, 2, (file) => runFile(file, stop));
-    yield* inPool(alone, 1, (file) => runFile(file, stop));
+    yield* inPool(shared, SIDE_BY_SIDE, timed);
+    yield* inPool(alone, 1, timed);
   }
+}
+
+/** The files that took longest, for whoever wants the run to be shorter. */
+function slowest(seconds: ReadonlyMap<string, number>): string {
+  const sorted = [...seconds].sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
+  const lines = sorted.map(([file, took]) => `${took.toFixed(1).padStart(7)} s  ${file}`);
+  return `\nSlowest files\n${lines.join('\n')}\n\n`;
 }
 
 /** All events of one file, when it has ended. */
