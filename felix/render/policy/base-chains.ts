@@ -68,9 +68,10 @@ export function generationChains(generation: Generation): readonly Chain[] {
   return [
     baseChain('fwd_egress', 'forward', -3, judge(iif, CHAINS.egress)),
     baseChain('fwd_ingress', 'forward', -2, judge(oif, CHAINS.ingress)),
-    // Reached only by what both directions let through. The rules are in a chain of their own, as both ask for the mark.
+    // Reached only by what both directions let through. What leads to a pod has its mark after the first rule.
     baseChain('fwd_stamp', 'forward', -1, [rule(notCurrent, goto(CHAINS.stamp))]),
-    { kind: 'chain', name: CHAINS.stamp, rules: [...noServiceLoops(), stamp(iif), stamp(oif)] },
+    { kind: 'chain', name: CHAINS.stamp, rules: [stamp(oif), rule(notCurrent, goto(CHAINS.leaving))] },
+    { kind: 'chain', name: CHAINS.leaving, rules: [...noServiceLoops(), stamp(iif)] },
     baseChain('in_egress', 'input', -2, judge(iif, CHAINS.input)),
     baseChain('in_stamp', 'input', -1, [stamp(iif)]),
   ];

@@ -44,6 +44,8 @@ export const CHAINS = {
   related: 'pod_related' as ChainName,
   /** What was judged and allowed. */
   stamp: 'stamp' as ChainName,
+  /** What of that does not begin a flow to a pod of the node. */
+  leaving: 'stamp_leaving' as ChainName,
 } as const;
 
 /** Where packets to the node's loopback go. */
