@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KINDS, type Kind } from './index.ts';
+import { parseManifest } from './manifest.ts';
 import { parseResource } from './parse.ts';
 import { secretSchema, secretText } from './secret.ts';
 
@@ -274,4 +275,11 @@ test('secretText() reads base64 and text, text first', () => {
     ['a', 'b', 'c', 'd', 'constructor'].map((key) => secretText(parsed, key)),
     ['secret', 'two', '', undefined, undefined],
   );
+});
+
+test('parseManifest() keeps the text of a Secret in base64 alone', () => {
+  const [entry] = parseManifest(JSON.stringify(secret({ stringData: { tor: 'correct horse' } })), 'bgp.yaml');
+  assert.ok(entry?.ok);
+  assert.doesNotMatch(JSON.stringify(entry.value), /correct horse/);
+  assert.deepEqual(entry.value.raw['data'], { tor: 'Y29ycmVjdCBob3JzZQ==' });
 });

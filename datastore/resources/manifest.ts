@@ -69,7 +69,16 @@ function readObject(raw: unknown, where: Where): readonly ManifestEntry[] {
   const { source, line } = where;
   if (!parsed.ok) return [{ ok: false, error: `${parsed.error} (${source}:${line})`, raw }];
   // What the schema accepts is a record.
-  return isRecord(raw) ? [{ ok: true, value: { resource: parsed.value, raw, source } }] : [];
+  return isRecord(raw)
+    ? [{ ok: true, value: { resource: parsed.value, raw: withoutText(raw, parsed.value), source } }]
+    : [];
+}
+
+// What was written is kept as the last applied manifest, and shown: of a Secret not as text.
+function withoutText(raw: Readonly<Record<string, unknown>>, resource: Resource): Readonly<Record<string, unknown>> {
+  if (resource.kind !== 'Secret' || resource.data === undefined) return raw;
+  const { stringData: _, ...rest } = raw;
+  return { ...rest, data: resource.data };
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -23,27 +23,34 @@ const texts = (isText: (value: string) => boolean, expected: string) =>
     })
     .exactOptional();
 
-export const secretSchema = z.looseObject({
-  apiVersion: z.literal('v1'),
-  kind: z.literal('Secret'),
-  metadata: namespacedMetadataSchema,
-  /** Absent: Opaque. */
-  type: z.string().exactOptional(),
-  /** Values in base64 (RFC 4648 section 4). */
-  data: texts((value) => BASE64.test(value), 'base64'),
-  /** Values as they are; they outrank `data`. */
-  stringData: texts(() => true, 'a string'),
-});
+/** As the API server has it: what comes as text is kept in base64, and not shown as text again. */
+export const secretSchema = z
+  .looseObject({
+    apiVersion: z.literal('v1'),
+    kind: z.literal('Secret'),
+    metadata: namespacedMetadataSchema,
+    /** Absent: Opaque. */
+    type: z.string().exactOptional(),
+    /** Values in base64 (RFC 4648 section 4). */
+    data: texts((value) => BASE64.test(value), 'base64'),
+    /** Values as they are, only when they are written; they outrank `data`. */
+    stringData: texts(() => true, 'a string'),
+  })
+  .overwrite(({ stringData, ...secret }) =>
+    stringData === undefined ? secret : { ...secret, data: { ...secret.data, ...coded(stringData) } },
+  );
 
 export type Secret = z.output<typeof secretSchema>;
+
+function coded(texts: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString('base64')]));
+}
 
 /** Where the Secrets that BGP objects name are looked for: the namespace of the agent. */
 export const SECRET_NAMESPACE = 'kube-system';
 
 /** The text of a key, read as UTF-8. Absent: there is no such key. */
-export function secretText({ data, stringData }: Secret, key: string): string | undefined {
-  if (stringData !== undefined && Object.hasOwn(stringData, key)) return stringData[key];
-  const coded = data !== undefined && Object.hasOwn(data, key) ? data[key] : undefined;
-  if (coded === undefined) return undefined;
-  return new TextDecoder().decode(Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0)));
+export function secretText({ data }: Secret, key: string): string | undefined {
+  const value = data !== undefined && Object.hasOwn(data, key) ? data[key] : undefined;
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
 }
