@@ -37,9 +37,6 @@ export const portNameSchema = z
   .max(15)
   .regex(/^(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'expected a port name: lower case letters, digits, "-"');
 
-/** A duration as Go prints it: `90s`, `1m30s`. */
-export const durationSchema = z.string().regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'expected a duration such as "90s"');
-
 export const protocolSchema = z.enum(['TCP', 'UDP', 'SCTP']);
 export type Protocol = z.output<typeof protocolSchema>;
 
