@@ -32,7 +32,7 @@ import { untilDone } from '../lib/until-done.ts';
 import { adoptLostEndpoints } from './adopt-endpoints.ts';
 import { openAgentIpam } from './agent-ipam.ts';
 import { createBgpRunner } from './bgp-runner.ts';
-import { checkEndpoint } from './check-endpoint.ts';
+import { createEndpointCheck } from './check-endpoint.ts';
 import { createCniEndpoints } from './cni-endpoints.ts';
 import { cniStatus } from './cni-status.ts';
 import type { Config } from './config.ts';
@@ -165,7 +165,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     dispatch,
     waiters,
     revoker,
-    check: (attachment) => checkEndpoint({ model, nft: nftDriver, routes: routeDriver }, attachment),
+    check: createEndpointCheck({ model, nft: nftDriver, generation: nft.generation, routes: routeDriver }),
   });
   const loop = createLoopDelay();
   const addresses = { node: config.node, ipam, rtnl, routes: routeDriver };

@@ -1,25 +1,52 @@
-// CHECK of one endpoint against the kernel as it is now, not as the drivers remember it.
+// CHECK of one endpoint against the kernel as it is now, not as the drivers remember it. Reading the table is what costs,
+// so that it is not read again as long as nobody has changed anything in nf_tables.
 import { isDeepStrictEqual } from 'node:util';
-import type { Attachment } from '../cni/attachment.ts';
+import type { Attachment, Endpoints } from '../cni/attachment.ts';
+import type { Ruleset } from '../lib/nftables/ast.ts';
 import type { NftDriver } from './driver/nftables.ts';
 import type { RouteDriver } from './driver/routes.ts';
 import type { Model } from './model/model.ts';
 import { hostRoute } from './model/route.ts';
 
-/** What is missing or different, in words; empty: all is well. @throws KernelError when the kernel cannot be read */
-export function checkEndpoint(
-  { model, nft, routes }: { readonly model: Model; readonly nft: NftDriver; readonly routes: RouteDriver },
-  attachment: Attachment,
-): readonly string[] {
-  const endpoint = model.endpoints().find(({ ifName }) => ifName === attachment.hostIfName);
-  if (endpoint === undefined) return [`interface "${attachment.hostIfName}" is not known to the agent`];
-  const table = nft.read()?.objects;
-  const wanted = model.nftObjects();
-  const rules = model.explainEndpoint(endpoint).filter((key) => !isDeepStrictEqual(table?.get(key), wanted.get(key)));
-  const kernelRoutes = routes.read();
-  const unreached = attachment.ips.filter((ip) => kernelRoutes.get(hostRoute(ip))?.type !== 'unicast');
-  return [
-    ...rules.map((key) => `nftables "${key}" is missing or changed`),
-    ...unreached.map((ip) => `route to "${ip}" is missing`),
-  ];
+/** How long a table is kept for the next CHECK, in milliseconds; a large one takes megabytes. */
+const KEEP_MS = 2000;
+
+/** The answer is what is missing or different, in words; empty: all is well. It throws KernelError. */
+export function createEndpointCheck(parts: {
+  readonly model: Pick<Model, 'endpoints' | 'explainEndpoint' | 'nftObjects'>;
+  readonly nft: Pick<NftDriver, 'read'>;
+  /** Of nf_tables in this namespace: another number after each change of anybody. */
+  readonly generation: () => number;
+  readonly routes: Pick<RouteDriver, 'read'>;
+}): Endpoints['check'] {
+  const { model, nft, generation, routes } = parts;
+  let kept: { readonly generation: number; readonly table: Ruleset | undefined } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const table = (): Ruleset | undefined => {
+    const now = generation();
+    // Asked before reading: what changes meanwhile has the next one read again.
+    if (kept?.generation !== now) kept = { generation: now, table: nft.read() };
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      kept = undefined;
+    }, KEEP_MS).unref();
+    return kept.table;
+  };
+
+  return (attachment: Attachment) => {
+    const endpoint = model.endpoints().find(({ ifName }) => ifName === attachment.hostIfName);
+    if (endpoint === undefined) return [`interface "${attachment.hostIfName}" is not known to the agent`];
+    const objects = table()?.objects;
+    const wanted = model.nftObjects();
+    const rules = model
+      .explainEndpoint(endpoint)
+      .filter((key) => !isDeepStrictEqual(objects?.get(key), wanted.get(key)));
+    const kernelRoutes = routes.read();
+    const unreached = attachment.ips.filter((ip) => kernelRoutes.get(hostRoute(ip))?.type !== 'unicast');
+    return [
+      ...rules.map((key) => `nftables "${key}" is missing or changed`),
+      ...unreached.map((ip) => `route to "${ip}" is missing`),
+    ];
+  };
 }

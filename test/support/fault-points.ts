@@ -5,7 +5,7 @@
 // MARGAY_FAULTS names a file. When a verb begins, its content says what to do, and the file goes:
 //   {"verb": "add", "after": 3}      SIGKILL after the third effect; 0: before the first
 //   {"verb": "add", "trace": FILE}   writes the names of its effects into FILE when it ends
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
 export type FaultPlan = { readonly verb: 'add' | 'del'; readonly after?: number; readonly trace?: string };
@@ -75,7 +75,11 @@ const after =
 function answered(): void {
   effects.push('answer');
   if (effects.length === plan?.after) die();
-  if (plan?.trace !== undefined) writeFileSync(plan.trace, JSON.stringify(effects));
+  if (plan?.trace !== undefined) {
+    // Renamed, so that nobody reads half of it.
+    writeFileSync(`${plan.trace}.new`, JSON.stringify(effects));
+    renameSync(`${plan.trace}.new`, plan.trace);
+  }
   plan = undefined;
 }
 
