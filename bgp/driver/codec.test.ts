@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
@@ -102,6 +103,28 @@ for (const { codec, learned, change } of GENERATIONS) {
     assert.equal(codec.watch.decode(m.watchResponse.encode({ table: {} })), undefined);
     assert.deepEqual(codec.watch.decode(m.watchResponse.encode({ peer: { type: 3 } })), { kind: 'peer-changed' });
     assert.equal(codec.watch.decode(new Uint8Array()), undefined);
+  });
+
+  test(`${generation}: bytes that are no message end in WireError, or are read as far as they make sense`, () => {
+    const whole = m.listPathResponse.encode({ destination: { paths: [learned()] } });
+    const decoders = [codec.listPath(64512).decode, codec.listPeer(0).decode, codec.watch.decode];
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 64 }),
+          fc.tuple(fc.nat(whole.length - 1), fc.nat(255)).map(([at, value]) => whole.with(at, value)),
+        ),
+        (bytes) => {
+          for (const decode of decoders) {
+            try {
+              decode(bytes);
+            } catch (error) {
+              assert.ok(error instanceof WireError, String(error));
+            }
+          }
+        },
+      ),
+    );
   });
 
   test(`${generation}: a peer without session has no age, no advertised prefixes and no end of RIB`, () => {
