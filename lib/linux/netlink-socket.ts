@@ -107,8 +107,9 @@ function connect(
   address.writeUInt16LE(AF_NETLINK);
   check('bind a netlink socket', libc.bind(fd, address, address.length));
   check('read the address of a netlink socket', libc.getsockname(fd, address, int32(address.length)));
-  const buffer = Buffer.allocUnsafeSlow(datagramBytes);
+  const buffer = takeBuffer(datagramBytes);
   let open = true;
+  let threaded = false;
 
   return {
     portId: address.readUInt32LE(4),
@@ -138,6 +139,7 @@ function connect(
       if (sent < 0) throw new KernelError('send to netlink', EIO, 'the kernel did not take the request');
     },
     receiveInThread: async () => {
+      threaded = true;
       const length = await inThread(libc.recv, fd, buffer, buffer.length, MSG_TRUNC);
       if (length > buffer.length) throw new KernelError('receive from netlink', EMSGSIZE);
       return length < 0 ? undefined : buffer.subarray(0, length);
@@ -152,10 +154,22 @@ function connect(
     },
     join: (group) => option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int32(group)),
     close: () => {
-      if (open) libc.close(fd);
+      if (!open) return;
       open = false;
+      libc.close(fd);
+      // A thread may still write into it.
+      if (!threaded) spare = buffer;
     },
   };
+}
+
+// Every pod has a socket for a moment; a new buffer for each would make the garbage collector run.
+let spare: Buffer | undefined;
+
+function takeBuffer(size: number): Buffer {
+  const fits = spare?.length === size ? spare : undefined;
+  if (fits !== undefined) spare = undefined;
+  return fits ?? Buffer.allocUnsafeSlow(size);
 }
 
 /** A call of a C function on a thread of the pool; what it is given must stay as it is until then. */
