@@ -81,7 +81,8 @@ export function decisionOf(steps: readonly WalkStep[], book: PolicyBook): Decisi
     const policies = isolating(steps, book);
     return policies.length === 0 && !steps.some(isJump) ? { kind: 'closed' } : { kind: 'isolated', policies };
   }
-  if (!drops) return { kind: statements.some(isInterfaceTest) ? 'not-a-pod' : 'base' };
+  // Of a pod that no policy selects the dispatch itself knows the verdict.
+  if (!drops) return { kind: statements.some(({ kind }) => kind === 'vmap') ? 'not-isolated' : 'base' };
   return { kind: statements.map(countedAs).find((kind) => kind !== undefined) ?? 'base' };
 }
 
@@ -109,9 +110,6 @@ const isJump = ({ rule }: WalkStep): boolean =>
 
 const looksInto = (statements: readonly Statement[], set: string): boolean =>
   statements.some((statement) => statement.kind === 'lookup' && statement.set === set);
-
-const isInterfaceTest = (statement: Statement): boolean =>
-  statement.kind === 'match' && statement.left.kind === 'meta' && statement.left.key.endsWith('ifname');
 
 /**
  * The policies whose chains, or whose rules, the packet came through, of tiers that end in deny: others isolate nobody.

@@ -99,6 +99,8 @@ function stepReport(step: WalkStep, book: PolicyBook): StepReport {
   };
 }
 
+const isProfile = ({ chain }: WalkStep): boolean => /^[ft][ie]_/.test(chain);
+
 function aboutStep(step: WalkStep, book: PolicyBook): string {
   const ref = ruleOf(step, book);
   if (ref !== undefined) {
@@ -106,16 +108,15 @@ function aboutStep(step: WalkStep, book: PolicyBook): string {
     return rule === undefined ? describeRuleRef(ref) : `${describeRuleRef(ref)}: ${describeRule(rule)}`;
   }
   for (const statement of step.rule.statements) {
-    if (statement.kind === 'vmap') return 'the chain of all pods that have the same policies';
+    if (statement.kind === 'vmap') return 'what holds for all pods that have the same policies';
     if (statement.kind !== 'verdict') continue;
     const { verdict } = statement;
     if (verdict.kind === 'jump' || verdict.kind === 'goto') {
       const policy = book.chains.get(verdict.chain);
-      return policy === undefined
-        ? 'the rules of a tier'
-        : `${describePolicy(policy.key)} selects ${describeSubject(policy)}`;
+      if (policy !== undefined) return `${describePolicy(policy.key)} selects ${describeSubject(policy)}`;
+      return isProfile(step) ? 'the rules of a tier' : 'the connection is to be judged';
     }
-    const place = /^[ft][ie]_/.test(step.chain) ? 'end of the pod’s policies' : 'a rule for every pod';
+    const place = isProfile(step) ? 'end of the pod’s policies' : 'a rule for every pod';
     return `${place}: ${verdict.kind}`;
   }
   return 'a rule for every pod';

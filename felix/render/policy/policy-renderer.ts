@@ -19,7 +19,7 @@ import { reachableFrom } from './explain.ts';
 import { type Generation, nextGeneration } from './generation.ts';
 import { BGP_PORTS, policyChainName, SERVICE_RANGES } from './names.ts';
 import { hasPass, renderCounters, renderPolicyChain } from './policy-chain.ts';
-import { renderProfile } from './profile-chain.ts';
+import { isOpenProfile, renderProfile } from './profile-chain.ts';
 import { elementObjects, setObjects } from './set-objects.ts';
 import { createTableRecorder } from './table-recorder.ts';
 import type { PolicyRenderer } from './types.ts';
@@ -76,11 +76,18 @@ export function createPolicyRenderer(options: {
     for (const object of renderProfile(key, profile, { chainOf, logDenied })) table.put(object);
   };
 
+  // One that is not known is not open: its chain is missed by the kernel.
+  const isOpen = (key: ProfileKey): boolean => {
+    const profile = profiles.get(key);
+    return profile !== undefined && isOpenProfile(profile);
+  };
+
   const applyEndpoints = (changes: PolicyChanges['endpoints']): void => {
     for (const { key, value } of changes) {
       const before = endpoints.get(key);
-      for (const element of before === undefined ? [] : endpointElements(key, before)) table.drop(nftKey(element));
-      for (const element of value === undefined ? [] : endpointElements(key, value)) table.put(element);
+      for (const element of before === undefined ? [] : endpointElements(key, before, isOpen))
+        table.drop(nftKey(element));
+      for (const element of value === undefined ? [] : endpointElements(key, value, isOpen)) table.put(element);
       if (value === undefined) endpoints.delete(key);
       else endpoints.set(key, value);
     }
@@ -133,7 +140,7 @@ export function createPolicyRenderer(options: {
     generation: () => generation,
     explainEndpoint: (ifName) => {
       const endpoint = endpoints.get(ifName);
-      return endpoint === undefined ? [] : reachableFrom(endpointElements(ifName, endpoint), table.objects);
+      return endpoint === undefined ? [] : reachableFrom(endpointElements(ifName, endpoint, isOpen), table.objects);
     },
   };
 }

@@ -12,12 +12,19 @@ export type ProfileContext = {
   readonly logDenied: LogDenied | undefined;
 };
 
-/** The chain of a profile, with the chains of those tiers that can be passed out of, and the counter of its end. */
+/** Whether nothing in it can deny or count anything, so that it needs no chain. */
+export const isOpenProfile = (profile: Profile): boolean => profile.kind === 'tiers' && profile.tiers.length === 0;
+
+/**
+ * The chain of a profile, with the chains of those tiers that can be passed out of, and the counter of its end. Nothing for
+ * one that is open.
+ */
 export function renderProfile(
   key: ProfileKey,
   profile: Profile,
   context: ProfileContext,
 ): readonly (Chain | Counter)[] {
+  if (isOpenProfile(profile)) return [];
   const { direction } = profile;
   const counter: Counter = { kind: 'counter', name: dropCounterName(key, direction) };
   const name = profileChainName(key, direction);
