@@ -82,12 +82,19 @@ async function countOne(world: CniWorld, probe: () => Promise<ProbeReport>, call
 }
 
 async function agentPid({ agent }: CniWorld): Promise<number> {
-  const { stdout } = { stdout: await agent.netns.exec('ip', 'netns', 'pids', agent.netns.name) };
-  const pids = stdout
+  const pids = (await agent.netns.exec('ip', 'netns', 'pids', agent.netns.name))
     .split('\n')
-    .filter((line) => line !== '')
-    .map(Number);
-  const found = pids.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('felix/main.ts'));
+    .filter((line) => line !== '');
+  const found = pids.find((pid) => commandLine(pid).includes('felix/main.ts'));
   if (found === undefined) throw new Error('Cannot find the agent: no process in its namespace, expected one');
-  return found;
+  return Number(found);
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    // The program that listed the processes was one of them.
+    return '';
+  }
 }
