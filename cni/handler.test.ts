@@ -1,6 +1,8 @@
 // ADD, DEL, CHECK, GC and STATUS through the real executable, an agent process in a node's namespace, and the kernel.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { waitFor } from '../lib/wait-for.ts';
@@ -297,10 +299,15 @@ test('GC removes what the runtime does not list, STATUS is well', async (t) => {
 
 test('bad namespaces are refused without a trace', async (t) => {
   const { node, pod } = await nodeAndPod(t);
+  const fifo = join(node.folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
   const rows = [
     { name: 'missing', given: '/run/netns/never-was', expected: 8 },
     { name: 'a file', given: '/etc/hostname', expected: 8 },
     { name: 'another kind', given: '/proc/self/ns/mnt', expected: 8 },
+    { name: 'a folder', given: node.folder, expected: 8 },
+    { name: 'a device that never ends', given: '/dev/zero', expected: 8 },
+    { name: 'a FIFO that nobody writes', given: fifo, expected: 8 },
     { name: "the node's own", given: node.netns.path, expected: 8 },
     { name: 'dots', given: '/run/netns/../netns/x', expected: 4 },
     { name: 'relative', given: 'run/netns/x', expected: 4 },
