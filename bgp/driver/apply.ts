@@ -3,7 +3,7 @@
 // rules and the routes in place. One failure does not hide another.
 import type { Ip } from '../../lib/ip.ts';
 import type { DesiredBgp } from '../model/types.ts';
-import { applyPaths } from './apply-paths.ts';
+import { applyPaths, type PathMemory } from './apply-paths.ts';
 import { applyPeers } from './apply-peers.ts';
 import { applyPolicies, type PolicyMemory } from './apply-policies.ts';
 import { globalDifferences, keyLimitWarning } from './plan.ts';
@@ -35,6 +35,7 @@ export type ApplyContext = {
   readonly speak: (signal: AbortSignal) => Promise<Connection>;
   /** The policies set last, by direction; only spares work. */
   readonly memory: PolicyMemory;
+  readonly pathMemory: PathMemory;
   /** Of a listening socket, in bytes: `net.core.optmem_max`. Absent: not known. */
   readonly optionMemoryBytes: number | undefined;
 };
@@ -45,6 +46,7 @@ export type Attempt = (what: string, step: () => Promise<void>) => Promise<boole
 /** What the steps of one `apply()` share. */
 export type ApplyRun = Connection & {
   readonly memory: PolicyMemory;
+  readonly pathMemory: PathMemory;
   readonly desired: DesiredBgp;
   readonly attempt: Attempt;
   readonly warn: (sentence: string) => void;
@@ -79,6 +81,7 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
     const run: ApplyRun = {
       ...connection,
       memory: context.memory,
+      pathMemory: context.pathMemory,
       desired,
       attempt,
       signal,

@@ -1,5 +1,5 @@
 // The driver of a gobgpd that runs beside us and is ours entirely: desired state in, table, peers and events out. The
-// connection heals itself; nothing about the speaker is kept in memory but its generation, which is asked for anew
+// connection heals itself; nothing about the speaker is believed from memory but its generation, which is asked for anew
 // after each loss.
 import { readFileSync } from 'node:fs';
 import type { Cidr } from '../../lib/cidr.ts';
@@ -7,6 +7,7 @@ import type { Ip } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
 import type { BgpEvent, DesiredBgp, PeerState, RibPath } from '../model/types.ts';
 import { type ApplyReport, applyBgp } from './apply.ts';
+import type { PathMemory } from './apply-paths.ts';
 import type { PolicyMemory } from './apply-policies.ts';
 import type { AdjacentDirection, Codec } from './codec.ts';
 import { descriptionOf } from './note.ts';
@@ -63,12 +64,14 @@ export function createGobgp({ socketPath, log, onEvent }: GobgpOptions): Gobgp {
     const { asn: ownAsn } = await rpc.unary(speaker.codec.getBgp, undefined, options.signal);
     return readPaths(speaker, { ...options, ownAsn });
   };
+  // Hints that spare time: what gobgpd really has is listed and compared each time.
   const memory: PolicyMemory = new Map();
+  const pathMemory: PathMemory = { last: undefined };
   let last: Promise<unknown> = Promise.resolve();
 
   return {
     apply: (desired, signal) => {
-      const context = { speak, memory, optionMemoryBytes: optionMemory() };
+      const context = { speak, memory, pathMemory, optionMemoryBytes: optionMemory() };
       const next = last.then(() => applyBgp(context, desired, signal));
       last = next.catch(() => undefined); // Whoever called it hears of it; the next one only waits its turn.
       return next;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ADDRESS, BLOCK, cidr, desiredOf, ip } from '../../test/support/bgp-world.ts';
 import type { RibPath } from '../model/types.ts';
 import { descriptionOf, noteOf, shortHash } from './note.ts';
-import { globalDifferences, keyLimitWarning, planPaths, planPeers } from './plan.ts';
+import { changedPaths, globalDifferences, keyLimitWarning, planPaths, planPeers } from './plan.ts';
 
 const DESIRED = desiredOf('n1');
 const PEER = [...DESIRED.peers.values()];
@@ -92,6 +92,20 @@ test('planPaths() withdraws and advertises again what peers have that should not
     [plan.remove, plan.add].map((list) => list.map(({ prefix }) => prefix)),
     [[BLOCK.n1], [BLOCK.n1]],
   );
+});
+
+test('changedPaths() tells two desired states apart', () => {
+  const path = { nextHop: ip(ADDRESS.n1) };
+  const before = new Map([
+    [BLOCK.n1, path],
+    [BLOCK.n2, path],
+  ]);
+  const changed = { ...path, med: 1 };
+  assert.deepEqual(changedPaths(before, new Map([[BLOCK.n1, changed]])), {
+    add: [{ prefix: BLOCK.n1, path: changed }],
+    remove: [{ prefix: BLOCK.n2, path }],
+  });
+  assert.deepEqual(changedPaths(before, before), { add: [], remove: [] });
 });
 
 test('keyLimitWarning() speaks up before keys no longer fit', () => {

@@ -43,6 +43,14 @@ export function planPaths(
   };
 }
 
+/** What differs between two desired states. */
+export function changedPaths(before: DesiredBgp['paths'], after: DesiredBgp['paths']): PathPlan {
+  const add = [...after].filter(([prefix, path]) => JSON.stringify(before.get(prefix)) !== JSON.stringify(path));
+  const remove = [...before].filter(([prefix]) => !after.has(prefix));
+  const write = ([prefix, path]: readonly [Cidr, DesiredPath]): PathToWrite => ({ prefix, path });
+  return { add: add.map(write), remove: remove.map(write) };
+}
+
 export type PeerPlan = {
   readonly add: readonly DesiredPeer[];
   /** Their settings changed: the session has to start anew. */

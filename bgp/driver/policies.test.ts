@@ -165,7 +165,12 @@ for (const { generation, codec, program } of daemons) {
         },
       };
       const wanted = desired('own', peers, paths, { export: changed });
-      const context = { speak: async () => ({ rpc: dying, codec }), memory: new Map(), optionMemoryBytes: undefined };
+      const context = {
+        speak: async () => ({ rpc: dying, codec }),
+        memory: new Map(),
+        pathMemory: { last: undefined },
+        optionMemoryBytes: undefined,
+      };
       assert.equal((await applyBgp(context, wanted, NEVER)).outcome, 'unreachable');
       await apply(own, wanted);
       await has(a, { [P1]: 1 });
