@@ -79,6 +79,22 @@ test('what is killed in an ADD or a DEL is set right by the next call', async (t
     }
   });
 
+  await t.test(
+    'the agent in an ADD that nobody repeats: a DEL, also one without an agent, takes all of it',
+    async () => {
+      for (const [n, name] of ['create link', 'commit rules', 'set route'].entries()) {
+        plan({ verb: 'add', after: add.indexOf(name) + 1 });
+        assert.equal(codeOf(await runtime.call({ command: 'ADD', ...id })), 11, name);
+        await world.agentIsDead(name);
+        const isSpooled = n % 2 === 0;
+        if (!isSpooled) await node.start();
+        succeeded(await runtime.call({ command: 'DEL', ...id }), name);
+        if (isSpooled) await node.start();
+        await gone(name);
+      }
+    },
+  );
+
   await t.test('the agent, after each effect of DEL', async () => {
     for (const name of ['commit rules', 'delete route', 'set link', 'journal release']) {
       assert.ok(del.includes(name), name);
