@@ -3,12 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { bgpBenches } from './bgp/benches.ts';
 import { cniBenches } from './cni/benches.ts';
 import { policyBenches } from './policy/benches.ts';
 import { printReport } from './print-report.ts';
 import type { Bench, Report, Result, Scale } from './types.ts';
 
-const GROUPS: Readonly<Record<string, readonly Bench[]>> = { policy: policyBenches, cni: cniBenches };
+const GROUPS: Readonly<Record<string, readonly Bench[]>> = {
+  policy: policyBenches,
+  cni: cniBenches,
+  bgp: bgpBenches,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,9 +4,8 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { createGobgp, type Gobgp } from '../../bgp/driver/gobgp.ts';
-import { gobgpdCommand } from '../../bgp/gobgpd.ts';
+import { type GobgpdOptions, gobgpdCommand } from '../../bgp/gobgpd.ts';
 import type { BgpEvent } from '../../bgp/model/types.ts';
 import { type Ip, parseIp } from '../../lib/ip.ts';
 import { createLog } from '../../lib/log.ts';
@@ -22,24 +21,51 @@ export type Router = {
   readonly folder: string;
 };
 
-/** Routers by name, with the addresses given, on one segment. All is gone after `t`. */
-export async function bgpSegment<const N extends string>(
-  t: TestContext,
-  addresses: Readonly<Record<N, string>>,
-): Promise<Readonly<Record<N, Router>>> {
+/** What ends with a test or a benchmark. */
+export type Scope = { readonly after: (action: () => void) => void };
+
+export type Segment = {
+  /** A new router on it. */
+  readonly attach: (name: string, address: string) => Promise<Router>;
+  /** Connects a namespace by one end of a veth pair, which leaves it. */
+  readonly plug: (netns: TestNetns, link: string) => Promise<void>;
+};
+
+/** An empty segment. All is gone after `t`. */
+export async function openSegment(t: Scope): Promise<Segment> {
   const folder = mkdtempSync(join(tmpdir(), 'mgy-bgp-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const segment = await testNetns(t, 'seg');
   await segment.exec('ip', 'link', 'add', 'br0', 'up', 'type', 'bridge');
+  let ports = 0;
+  const plug: Segment['plug'] = async (netns, link) => {
+    const port = `port${ports++}`;
+    await netns.exec('ip', 'link', 'set', link, 'netns', segment.name, 'name', port);
+    await segment.exec('ip', 'link', 'set', port, 'master', 'br0', 'up');
+  };
+  return {
+    plug,
+    attach: async (name, address) => {
+      const netns = await testNetns(t, name);
+      await netns.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'far');
+      await plug(netns, 'far');
+      await netns.exec('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
+      await netns.exec('ip', 'link', 'set', 'eth0', 'up');
+      const own = mkdtempSync(join(folder, `${name}-`));
+      return { name, address: unwrap(parseIp(address)), netns, folder: own };
+    },
+  };
+}
+
+/** Routers by name, with the addresses given, on one segment. All is gone after `t`. */
+export async function bgpSegment<const N extends string>(
+  t: Scope,
+  addresses: Readonly<Record<N, string>>,
+): Promise<Readonly<Record<N, Router>>> {
+  const segment = await openSegment(t);
   const routers: Partial<Record<N, Router>> = {};
   for (const [name, address] of Object.entries<string>(addresses) as [N, string][]) {
-    const netns = await testNetns(t, name);
-    await netns.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', segment.name);
-    await segment.exec('ip', 'link', 'set', name, 'master', 'br0', 'up');
-    await netns.exec('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
-    await netns.exec('ip', 'link', 'set', 'eth0', 'up');
-    const own = mkdtempSync(join(folder, `${name}-`));
-    routers[name] = { name, address: unwrap(parseIp(address)), netns, folder: own };
+    routers[name] = await segment.attach(name, address);
   }
   return routers as Record<N, Router>;
 }
@@ -53,12 +79,19 @@ export type Speaker = {
   /** Ends gobgpd as a crash does. */
   readonly crash: () => Promise<void>;
   readonly restart: () => void;
+  /** Process id of the gobgpd that was started last. */
+  readonly pid: () => number;
 };
 
-/** `program`: another gobgpd than that of the distribution. */
-export function startSpeaker(t: TestContext, router: Router, program?: string): Speaker {
+/** `program`: another gobgpd than that of the distribution. Its log is in the router's folder. */
+export function startSpeaker(
+  t: Scope,
+  router: Router,
+  program?: string,
+  logLevel: GobgpdOptions['logLevel'] = 'debug',
+): Speaker {
   const socketPath = join(router.folder, 'gobgp.sock');
-  const { command, args, env } = gobgpdCommand({ socketPath, program, logLevel: 'debug' });
+  const { command, args, env } = gobgpdCommand({ socketPath, program, logLevel });
   const log = openSync(join(router.folder, 'gobgpd.log'), 'a');
   const start = (): ChildProcess => {
     rmSync(socketPath, { force: true });
@@ -86,6 +119,10 @@ export function startSpeaker(t: TestContext, router: Router, program?: string): 
     },
     restart: () => {
       daemon = start();
+    },
+    pid: () => {
+      if (daemon.pid === undefined) throw new Error(`Cannot tell the process id of "${command}": it was not started`);
+      return daemon.pid;
     },
   };
 }

@@ -1,5 +1,6 @@
 // Top-of-rack routers for BGP tests: real BIRD and FRR with the configuration that an operator would write. Both put
 // what they learn into their kernel's table; FRR also originates a default route, as a router above a rack does.
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Router } from './bgp-segment.ts';
@@ -8,7 +9,6 @@ export type TorOptions = { readonly asn: number; readonly nodeAsn: number; reado
 
 /** BIRD 2 in the foreground of the router's namespace. */
 export function startBird({ netns, folder, address }: Router, { asn, nodeAsn, nodes }: TorOptions): void {
-  const config = join(folder, 'bird.conf');
   const session = (node: string, index: number): string => `
 protocol bgp node${index} {
   local ${address} as ${asn};
@@ -18,8 +18,8 @@ protocol bgp node${index} {
   error wait time 1, 4;
   ipv4 { import all; export where source = RTS_STATIC; };
 }`;
-  writeFileSync(
-    config,
+  spawnBird(
+    { netns, folder },
     `router id ${address};
 log "${join(folder, 'bird.log')}" all;
 protocol device { scan time 2; }
@@ -28,9 +28,15 @@ protocol kernel { merge paths on; ipv4 { import none; export where source = RTS_
 ${nodes.map(session).join('\n')}
 `,
   );
+}
+
+/** BIRD with a configuration; `bird.ctl` in the router's folder is where `birdc` asks it. */
+export function spawnBird({ netns, folder }: Pick<Router, 'netns' | 'folder'>, configuration: string): ChildProcess {
+  const config = join(folder, 'bird.conf');
+  writeFileSync(config, configuration);
   const log = openSync(join(folder, 'bird.out'), 'a');
   const args = ['-f', '-c', config, '-s', join(folder, 'bird.ctl'), '-P', join(folder, 'bird.pid')];
-  netns.spawn('bird', args, { stdio: ['ignore', log, log] });
+  return netns.spawn('bird', args, { stdio: ['ignore', log, log] });
 }
 
 /** FRR's zebra and bgpd in the router's namespace, as the user `frr` that the package makes: they refuse to be root. */
@@ -58,4 +64,29 @@ ${originate.join('')} exit-address-family
     args.push('-z', join(folder, 'zserv.api'), '--vty_socket', join(folder, 'vty'), '-A', '127.0.0.1');
     netns.spawn(`/usr/lib/frr/${daemon}`, args, { stdio: ['ignore', log, log] });
   }
+}
+
+/** BIRD as one more node of a mesh: it puts into its kernel what the others announce, and waits for them to dial. */
+export function startBirdNode(
+  { netns, folder, address }: Router,
+  { asn, nodes }: { readonly asn: number; readonly nodes: readonly string[] },
+): void {
+  const sessions = nodes.map(
+    (node, index) => `
+protocol bgp node${index} {
+  local ${address} as ${asn};
+  neighbor ${node} as ${asn};
+  direct;
+  passive;
+  ipv4 { import all; export none; };
+}`,
+  );
+  spawnBird(
+    { netns, folder },
+    `router id ${address};
+protocol device { scan time 2; }
+protocol kernel { ipv4 { import none; export where source = RTS_BGP; }; }
+${sessions.join('\n')}
+`,
+  );
 }
