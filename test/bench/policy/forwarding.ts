@@ -9,16 +9,17 @@ import type { Bench, Result, Scope } from '../types.ts';
 import { namespaceText, nodeTable, podIp, podText, policyText } from './node-table.ts';
 
 const FIRST_SPORT = 1024;
-/** Flows that are begun in one go. */
+/** Flows that are begun in one go, and how many of such parts in a round. */
 const FLOWS = 100;
+const PARTS = 10;
 
 type Layout = { readonly name: string; readonly pods: TwoPods; readonly pps: number[]; readonly newFlowUs: number[] };
 
 export const forwarding: Bench = {
   name: 'forwarding',
   run: async ({ scope, scale }) => {
-    const [profiles, packets, parts, rounds] =
-      scale === 'full' ? [[10, 1000, 10_000], 50_000, 100, 15] : [[2, 4], 200, 2, 2];
+    // Many short rounds: what else the machine does then weighs on all layouts alike.
+    const [profiles, packets, rounds] = scale === 'full' ? [[10, 1000, 10_000], 5120, 150] : [[2, 4], 256, 2];
     const linear = scale === 'full' ? 1000 : 5;
     const layouts: Layout[] = [
       await layout(scope, 'no rules', () => {}),
@@ -29,14 +30,16 @@ export const forwarding: Bench = {
       layouts.push(await layout(scope, ourName(count), (pods) => loadOurs(scope, pods, count)));
     }
     const stream = packetBatch(Array.from({ length: 256 }, () => packetFrom(FIRST_SPORT)));
-    const fresh = Array.from({ length: parts }, (_, part) =>
+    const fresh = Array.from({ length: PARTS * FLUSH_EVERY }, (_, part) =>
       packetBatch(Array.from({ length: FLOWS }, (__, i) => packetFrom(FIRST_SPORT + 1 + part * FLOWS + i))),
     );
-    for (let round = -1; round < rounds; round++) {
-      for (const one of layouts) {
+    for (let round = -FLUSH_EVERY; round < rounds; round++) {
+      const turn = (round + FLUSH_EVERY) % FLUSH_EVERY;
+      for (const one of round % 2 === 0 ? layouts : layouts.toReversed()) {
+        if (turn === 0) forgetFlows(one.pods);
         establish(one.pods, stream);
         const pps = packetsPerSecond(one.pods, stream, packets);
-        const newFlowUs = microsecondsPerFlow(one.pods, fresh);
+        const newFlowUs = microsecondsPerFlow(one.pods, fresh.slice(turn * PARTS, (turn + 1) * PARTS));
         if (round < 0) continue;
         one.pps.push(pps);
         one.newFlowUs.push(newFlowUs);
@@ -45,6 +48,9 @@ export const forwarding: Bench = {
     return report(layouts, ourName(scale === 'full' ? 1000 : 4));
   },
 };
+
+/** Rounds after which the ports of new flows begin again. */
+const FLUSH_EVERY = 10;
 
 const CONNTRACK = 'conntrack alone';
 const ourName = (profiles: number): string => `ours, ${profiles} profiles`;
@@ -76,9 +82,12 @@ function packetsPerSecond({ sender, receiver }: TwoPods, packets: PacketBatch, c
   return sideOf(rates).p50;
 }
 
-// Flows that conntrack has never seen; those of the round before are flushed. The median of parts, as above.
-function microsecondsPerFlow({ node, sender, receiver }: TwoPods, parts: readonly PacketBatch[]): number {
+function forgetFlows({ node }: TwoPods): void {
   inNetns(node.path, () => spawnSync('conntrack', ['-F'], { stdio: 'ignore' }));
+}
+
+// Flows that conntrack has never seen. The median of parts, as above.
+function microsecondsPerFlow({ sender, receiver }: TwoPods, parts: readonly PacketBatch[]): number {
   const times = parts.map((part) => {
     const us = timed(() => sender.send(part)) * 1000;
     const arrived = receiver.drain();
