@@ -14,7 +14,7 @@ export type CniServer = {
 };
 
 /** A caller that neither sends nor reads for so long is dropped, in milliseconds. */
-const FRAME_TIMEOUT_MS = 10_000;
+const FRAME_TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 1024;
 /** Why a call is given up. Without a reason, each call would make an error with a stack of its own. */
 const GONE = 'the caller is gone';
