@@ -65,6 +65,18 @@ test('margay bench cni reports every part, and its agents run no program', { tim
   assert.ok(results.some(({ name }) => name.startsWith('event loop, longest block')));
 });
 
+test('margay bench agent reports memory and repair, and a restart that loses no packet', {
+  timeout: 120_000,
+}, async () => {
+  const { stdout } = await run(process.execPath, [MAIN, 'agent', '--quick', '--json'], { timeout: 110_000 });
+  const { results } = reportSchema.parse(JSON.parse(stdout));
+  const find = (start: string) => results.find(({ name }) => name.startsWith(start))?.ours.p99;
+  const [resident = 0, heap = 0, inUse = 0] = ['resident', 'of it heap', 'heap in use'].map(find);
+  assert.ok(resident > heap && heap > inUse && inUse > 1, `${resident} > ${heap} > ${inUse} MB`);
+  for (const what of ['rule deleted', 'route deleted', 'agent started again']) assert.ok((find(what) ?? 0) > 0, what);
+  assert.equal(find('packets lost'), 0);
+});
+
 test('an unknown group is refused', async () => {
   await assert.rejects(run(process.execPath, [MAIN, 'weather']), /Cannot run benchmark group "weather"/);
 });

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { agentBenches } from './agent/benches.ts';
 import { bgpBenches } from './bgp/benches.ts';
 import { cniBenches } from './cni/benches.ts';
 import { policyBenches } from './policy/benches.ts';
@@ -12,6 +13,7 @@ import type { Bench, Report, Result, Scale } from './types.ts';
 const GROUPS: Readonly<Record<string, readonly Bench[]>> = {
   policy: policyBenches,
   cni: cniBenches,
+  agent: agentBenches,
   bgp: bgpBenches,
 };
 

@@ -24,7 +24,7 @@ export type FlowEnd = {
 
 /** Runs until the namespace goes. Returns when the program is at work. */
 export async function startFlowEnd(
-  netns: TestNetns,
+  netns: Pick<TestNetns, 'spawn'>,
   role: string,
   ...words: readonly (string | number)[]
 ): Promise<FlowEnd> {

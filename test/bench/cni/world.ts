@@ -79,7 +79,8 @@ export function callAll(
   inNetns(netns.path, () => runMany(programs, inFlight));
 }
 
-function side(
+/** A side of its own; without `nameOf`, its pods are `pod-N` of the namespace `bench`. */
+export function side(
   scope: Scope,
   options: {
     readonly name: string;
@@ -88,8 +89,10 @@ function side(
     readonly directory: string;
     readonly program: string;
     readonly conf: Readonly<Record<string, unknown>>;
+    readonly nameOf?: (pod: number) => { readonly namespace: string; readonly name: string };
   },
 ): Side {
+  const { nameOf = (pod) => ({ namespace: NAMESPACE, name: podName(pod) }) } = options;
   const { name, netns, pods, directory, program, conf } = options;
   const names = Array.from({ length: pods }, (_, pod) => `${netns.name}-pod${pod}`);
   ipBatch(names.map((each) => `netns add ${each}`));
@@ -104,13 +107,14 @@ function side(
     podPath,
     call: (verb, pod) => {
       const containerId = createHash('sha256').update(`${name} ${pod}`).digest('hex');
+      const k8s = nameOf(pod);
       const env = {
         CNI_COMMAND: verb,
         CNI_CONTAINERID: containerId,
         CNI_NETNS: podPath(pod),
         CNI_IFNAME: 'eth0',
         CNI_PATH: REFERENCE,
-        CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${NAMESPACE};K8S_POD_NAME=${podName(pod)};K8S_POD_INFRA_CONTAINER_ID=${containerId}`,
+        CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${k8s.namespace};K8S_POD_NAME=${k8s.name};K8S_POD_INFRA_CONTAINER_ID=${containerId}`,
       };
       return { file: program, env, stdin: confFile, stdout: verb === 'ADD' ? resultFile(pod) : '/dev/null' };
     },
