@@ -12,6 +12,8 @@ if [ $# -lt 3 ]; then
   exit 2
 fi
 socket=$1 pidfile=$2 logfile=$3
+# For whoever knows only the socket, such as the agent, which restarts gobgpd for settings of the speaker itself.
+beside=${socket%.sock}.pid
 shift 3
 program=${GOBGPD:-gobgpd}
 GOMEMLIMIT=${GOMEMLIMIT:-256MiB}
@@ -46,13 +48,14 @@ stop() {
     done
     is_ours "$child" && kill -KILL "$child" 2>/dev/null
   fi
-  rm -f "$socket" "$pidfile"
+  rm -f "$socket" "$pidfile" "$beside"
   exit 0
 }
 trap stop TERM INT
 
 if [ -r "$pidfile" ] && is_ours "$(cat "$pidfile")"; then
   child=$(cat "$pidfile")
+  echo "$child" >"$beside"
   echo "Took over gobgpd $child" >>"$logfile"
   while is_ours "$child"; do
     sleep 1 &
@@ -72,7 +75,7 @@ while :; do
     "$program" --help 2>&1 | grep -q -e '--metrics-path' && metrics=--metrics-path=
     "$program" "--api-hosts=unix://$socket" --pprof-disable $metrics "$@" >>"$logfile" 2>&1 &
     child=$!
-    echo "$child" >"$pidfile"
+    echo "$child" | tee "$pidfile" >"$beside"
     wait "$child"
     code=$?
     # Longer than this it did run; what ended it then is worth a line of its own.

@@ -10,6 +10,7 @@ import { testNetns } from '../test/support/netns.ts';
 import { createRpc } from './driver/rpc.ts';
 import { whichGeneration } from './driver/which-generation.ts';
 import { gobgpdCommand } from './gobgpd.ts';
+import { restartGobgpd } from './restart-gobgpd.ts';
 
 const SCRIPT = join(import.meta.dirname, 'supervise.sh');
 const WAIT = { timeoutMs: 30_000 };
@@ -29,6 +30,18 @@ for (const { generation, program = 'gobgpd' } of await gobgpds())
       process.kill(pid, 'SIGKILL');
       await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== pid, WAIT);
       await answers(paths.socket);
+    });
+
+    await t.test('one that has to start anew is ended by its socket, and nothing else is', async () => {
+      const before = pidIn(paths.pid);
+      assert.equal(restartGobgpd(paths.socket), undefined);
+      await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== before, WAIT);
+      await answers(paths.socket);
+      const other = join(paths.folder, 'other.sock');
+      assert.match(restartGobgpd(other) ?? '', /"[^"]+other\.pid" names no process/);
+      writeFileSync(join(paths.folder, 'other.pid'), String(process.pid));
+      assert.match(restartGobgpd(other) ?? '', /does not serve "[^"]+other\.sock"/);
+      rmSync(join(paths.folder, 'other.pid'));
     });
 
     await t.test('a gobgpd that outlived its supervisor is taken over', async () => {

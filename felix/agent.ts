@@ -10,6 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { restartGobgpd } from '../bgp/restart-gobgpd.ts';
 import { attachmentOf } from '../cni/attachment.ts';
 import { createCniHandler } from '../cni/handler.ts';
 import { serveCni } from '../cni/server.ts';
@@ -115,8 +116,10 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     });
   };
 
+  const gobgpSocket = join(config.runDirectory, 'gobgp', 'gobgp.sock');
   const bgp = createBgpRunner({
-    socketPath: join(config.runDirectory, 'gobgp', 'gobgp.sock'),
+    socketPath: gobgpSocket,
+    restart: () => restartGobgpd(gobgpSocket),
     log,
     dispatch,
     takeDesired: () => (model.complete() ? model.routing.takeBgp() : undefined),

@@ -14,6 +14,8 @@ const POLL_MS = 1000;
 const RETRY_MS = 5000;
 /** How often the whole table is read although no event said so, in ms. */
 const FULL_READ_MS = 300_000;
+/** gobgpd is not restarted twice within this time, in ms. */
+const RESTART_AGAIN_MS = 30_000;
 
 export type BgpRunner = {
   /** The model may want something new of gobgpd. */
@@ -30,8 +32,10 @@ export function createBgpRunner(options: {
   /** News for gobgpd, once. */
   readonly takeDesired: () => DesiredBgp | undefined;
   readonly settled: () => boolean;
+  /** Makes gobgpd start anew; returns why it could not. */
+  readonly restart: () => string | undefined;
 }): BgpRunner {
-  const { socketPath, log, dispatch, takeDesired, settled } = options;
+  const { socketPath, log, dispatch, takeDesired, settled, restart } = options;
   const closing = new AbortController();
   const timers = new Set<NodeJS.Timeout>();
   const rib = createDirtyRib();
@@ -68,6 +72,16 @@ export function createBgpRunner(options: {
     });
   };
 
+  // Not again and again: somebody else may be configuring it.
+  let restartedAt = Number.NEGATIVE_INFINITY;
+  const restartSpeaker = (): void => {
+    if (performance.now() - restartedAt < RESTART_AGAIN_MS) return;
+    restartedAt = performance.now();
+    const why = restart();
+    if (why === undefined) log.warn({ problems }, 'restarting gobgpd');
+    else problems = [...problems, why];
+  };
+
   const apply = async (desired: DesiredBgp): Promise<void> => {
     try {
       const report = await gobgp.apply(desired, closing.signal);
@@ -76,6 +90,7 @@ export function createBgpRunner(options: {
       log.info({ outcome, problems, paths, peers, started }, 'bgp applied');
       running ||= outcome === 'applied' || outcome === 'incomplete';
       peersDirty = true;
+      if (outcome === 'restart-needed') restartSpeaker();
       if (outcome === 'incomplete' || outcome === 'restart-needed') tryLater(desired);
     } catch (error) {
       tryLater(desired);
