@@ -23,6 +23,7 @@ import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
 import { listLinks } from '../lib/linux/links.ts';
+import { trimMalloc } from '../lib/linux/malloc-trim.ts';
 import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
 import type { Route } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
@@ -235,6 +236,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
   // Not only at the end: an agent that is killed leaves what it compiled, too.
   flushCompileCache();
+  trimMalloc();
   // The first reading of everything takes as long as it takes.
   loop.begin();
   log.info({ node: config.node, blocks: ipam.blocks().map((block) => block.cidr) }, 'agent is ready');

@@ -9,6 +9,7 @@ import { StoreError } from '../store.ts';
 /** `application_id` of the file: "mgyd". */
 const APPLICATION_ID = 0x6d677964;
 const FORMAT = 1;
+const CACHE_KIB = 256;
 /** How long a call waits for other processes' locks. */
 const LOCK_TIMEOUT_MS = 15_000;
 
@@ -109,7 +110,8 @@ function connect(path: string): DatabaseSync {
   let sqlite: DatabaseSync | undefined;
   try {
     sqlite = new DatabaseSync(path, { timeout: LOCK_TIMEOUT_MS });
-    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    // Pages are cached by the kernel already; each of them that SQLite keeps is there twice.
+    sqlite.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${CACHE_KIB}`);
     const db = sqlite;
     inTransaction(db, 'BEGIN IMMEDIATE', () => initialise(db, path));
     // From here on waiting is done by `transaction`, which keeps the event loop free.

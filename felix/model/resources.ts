@@ -12,6 +12,7 @@ import type { Change } from '../../lib/change.ts';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Labels } from '../../lib/selector/types.ts';
 import { type KeptPod, keepPod, podOf } from './kept-pod.ts';
+import { createKeptPods } from './kept-pods.ts';
 import { slimEndpointSlice, slimService } from './slim-service.ts';
 
 export type Resources = {
@@ -63,7 +64,7 @@ function slim(value: Exclude<Resource, Pod>): Exclude<Resource, Pod> {
 /** `ownNode`: whose pods CNI asks for; absent: it may ask for any. */
 export function createResources(ownNode?: string): Resources {
   const good = new Map<ResourceKey, Exclude<Resource, Pod>>();
-  const pods = new Map<ResourceKey, KeptPod>();
+  const pods = createKeptPods();
   const nodes = new Map<ResourceKey, Node>();
   const pools = new Map<ResourceKey, IpPool>();
   const peers = new Map<ResourceKey, BgpPeer>();
@@ -88,9 +89,7 @@ export function createResources(ownNode?: string): Resources {
         return undefined;
       }
       if (value.kind === 'Pod') {
-        const pod = keepPod(value, ownNode);
-        pods.set(key, pod);
-        return pod;
+        return pods.set(key, keepPod(value, ownNode));
       }
       const kept = slim(value);
       good.set(key, kept);
