@@ -6,7 +6,7 @@ import type { DesiredBgp } from '../model/types.ts';
 import { applyPaths, type PathMemory } from './apply-paths.ts';
 import { applyPeers } from './apply-peers.ts';
 import { applyPolicies, type PolicyMemory } from './apply-policies.ts';
-import { globalDifferences, keyLimitWarning } from './plan.ts';
+import { globalDifferences, keyLimitWarning, listenable } from './plan.ts';
 import type { Connection } from './read-paths.ts';
 import { BgpError } from './rpc.ts';
 
@@ -38,6 +38,8 @@ export type ApplyContext = {
   readonly pathMemory: PathMemory;
   /** Of a listening socket, in bytes: `net.core.optmem_max`. Absent: not known. */
   readonly optionMemoryBytes: number | undefined;
+  /** Whether an interface of the node has it. */
+  readonly isLocal: (address: Ip) => boolean;
 };
 
 /** `false`: the step failed, and `problems` says so. */
@@ -90,11 +92,17 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
     // Always asked first: without a listener a second StartBgp would silently empty the table.
     const actual = await rpc.unary(codec.getBgp, undefined, signal);
     if (actual.asn === 0) {
-      await rpc.unary(codec.startBgp, desired.global, signal);
+      const { addresses, warnings } = listenable(desired.global, context.isLocal);
+      await rpc.unary(codec.startBgp, { ...desired.global, listenAddresses: addresses }, signal);
       report = { ...report, started: true };
+      for (const warning of warnings) run.warn(warning);
     } else {
-      problems.push(...globalDifferences(actual, desired.global));
+      // An address that the node lost is still listened on when it comes back.
+      const inUse = new Set(actual.listenAddresses);
+      const { addresses, warnings } = listenable(desired.global, (ip) => inUse.has(ip) || context.isLocal(ip));
+      problems.push(...globalDifferences(actual, { ...desired.global, listenAddresses: addresses }));
       if (problems.length > 0) return { ...report, outcome: 'restart-needed' };
+      for (const warning of warnings) run.warn(warning);
     }
     const warning = keyLimitWarning(desired.peers.values(), context.optionMemoryBytes);
     if (warning !== undefined) run.warn(warning);

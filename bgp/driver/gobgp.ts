@@ -2,6 +2,7 @@
 // connection heals itself; nothing about the speaker is believed from memory but its generation, which is asked for anew
 // after each loss.
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import type { Cidr } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
@@ -71,7 +72,9 @@ export function createGobgp({ socketPath, log, onEvent }: GobgpOptions): Gobgp {
 
   return {
     apply: (desired, signal) => {
-      const context = { speak, memory, pathMemory, optionMemoryBytes: optionMemory() };
+      const local = localAddresses();
+      const isLocal = (address: Ip): boolean => local.has(address);
+      const context = { speak, memory, pathMemory, optionMemoryBytes: optionMemory(), isLocal };
       const next = last.then(() => applyBgp(context, desired, signal));
       last = next.catch(() => undefined); // Whoever called it hears of it; the next one only waits its turn.
       return next;
@@ -94,6 +97,10 @@ export function createGobgp({ socketPath, log, onEvent }: GobgpOptions): Gobgp {
     },
   };
 }
+
+/** Of the network namespace that we are in, as of `optionMemory`. */
+const localAddresses = (): ReadonlySet<string> =>
+  new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []));
 
 /** Of the network namespace that we are in; gobgpd runs beside us. `undefined` where the kernel does not tell. */
 function optionMemory(): number | undefined {

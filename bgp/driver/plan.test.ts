@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ADDRESS, BLOCK, cidr, desiredOf, ip } from '../../test/support/bgp-world.ts';
 import type { RibPath } from '../model/types.ts';
 import { descriptionOf, noteOf, shortHash } from './note.ts';
-import { changedPaths, globalDifferences, keyLimitWarning, planPaths, planPeers } from './plan.ts';
+import { changedPaths, globalDifferences, keyLimitWarning, listenable, planPaths, planPeers } from './plan.ts';
 
 const DESIRED = desiredOf('n1');
 const PEER = [...DESIRED.peers.values()];
@@ -17,6 +17,19 @@ test('globalDifferences() names each setting that differs', () => {
     'Cannot change listening port of a running gobgpd: is "1179", expected "179"; restart it',
   ]);
   assert.equal(globalDifferences({ ...actual, listenAddresses: ['0.0.0.0', '::'] }, DESIRED.global).length, 1);
+});
+
+test('listenable() leaves out what no interface has, unless that is everything', () => {
+  const [four, six, any] = [ip('198.51.100.1'), ip('fd00:198::1'), ip('0.0.0.0')];
+  const of = (addresses: readonly (typeof four)[], local: readonly (typeof four)[]) =>
+    listenable({ ...DESIRED.global, listenAddresses: addresses }, (address) => local.includes(address));
+  assert.deepEqual(of([four, six], [four, six]), { addresses: [four, six], warnings: [] });
+  assert.deepEqual(of([four, six], [four]), {
+    addresses: [four],
+    warnings: ['Cannot listen on "fd00:198::1": no interface has it; BGP runs without until one does'],
+  });
+  assert.deepEqual(of([four, six], []), { addresses: [four, six], warnings: [] });
+  assert.deepEqual(of([any], []), { addresses: [any], warnings: [] });
 });
 
 function rib(prefix: string, change: Partial<RibPath> = {}): RibPath {

@@ -4,6 +4,23 @@ import type { Ip } from '../../lib/ip.ts';
 import type { DesiredBgp, DesiredGlobal, DesiredPath, DesiredPeer, LargeCommunity, RibPath } from '../model/types.ts';
 import type { GlobalState, ListedPeer, PathToWrite } from './codec.ts';
 
+/** Which addresses a speaker can listen on, and a sentence for each that it cannot. */
+export function listenable(
+  { listenAddresses }: DesiredGlobal,
+  isLocal: (address: Ip) => boolean,
+): { readonly addresses: readonly Ip[]; readonly warnings: readonly string[] } {
+  const addresses = listenAddresses.filter((address) => ANY.has(address) || isLocal(address));
+  // Of none at all gobgpd says itself what is wrong.
+  if (addresses.length === 0) return { addresses: listenAddresses, warnings: [] };
+  const absent = listenAddresses.filter((address) => !addresses.includes(address));
+  const warnings = absent.map(
+    (address) => `Cannot listen on "${address}": no interface has it; BGP runs without until one does`,
+  );
+  return { addresses, warnings };
+}
+
+const ANY: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
 /** What differs in settings that only a restart changes, as sentences; empty when nothing does. */
 export function globalDifferences(actual: GlobalState, desired: DesiredGlobal): readonly string[] {
   const differs = (name: string, is: string | number, expected: string | number): string =>

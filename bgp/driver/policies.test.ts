@@ -170,6 +170,7 @@ for (const { generation, codec, program } of daemons) {
         memory: new Map(),
         pathMemory: { last: undefined },
         optionMemoryBytes: undefined,
+        isLocal: () => true,
       };
       assert.equal((await applyBgp(context, wanted, NEVER)).outcome, 'unreachable');
       await apply(own, wanted);
