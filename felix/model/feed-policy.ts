@@ -5,18 +5,18 @@ import { convertPod } from '../../policy/convert/pod.ts';
 import { convertPolicy, isPolicyResource } from '../../policy/convert/policy.ts';
 import { type PolicyKey, policyProblems } from '../../policy/ir.ts';
 import type { PolicyModel } from '../../policy/model/types.ts';
-import { type PodFacts, podKey } from '../../policy/world.ts';
+import type { PodFacts, PodKey } from '../../policy/world.ts';
 import type { KeptPod } from './kept-pod.ts';
 
 /** Returns whether the kind is one that only policy depends on. `resource` is absent when the object is gone. */
 export function feedPolicy(policy: PolicyModel, key: ResourceKey, resource: Resource | KeptPod | undefined): boolean {
-  const [kind, first = '', second = ''] = key.split('/');
+  const [kind, first = ''] = key.split('/');
   switch (kind) {
     case 'Namespace':
       policy.setNamespace(first, resource?.kind === 'Namespace' ? (resource.metadata.labels ?? {}) : undefined);
       return true;
     case 'Pod':
-      policy.setPod(podKey(first, second), factsOf(resource));
+      policy.setPod(key.slice('Pod/'.length) as PodKey, factsOf(resource));
       return true;
     case 'Node':
       policy.setNode(first, resource?.kind === 'Node' ? convertNode(resource) : undefined);

@@ -83,7 +83,8 @@ export function createPodSets(
     for (const pod of index.find(scope)) {
       pod.share ??= shareOf(pod);
       if (pod.share === undefined) continue;
-      if (pod.scopes.length === 0) pod.scopes = [record];
+      // An array that grows by `push` keeps room for 16 more, which for each pod of a cluster is a lot.
+      if (pod.scopes.length < FEW_SCOPES) pod.scopes = [...pod.scopes, record];
       else pod.scopes.push(record);
       record.pods.add(pod);
     }
@@ -133,7 +134,7 @@ export function createPodSets(
         if (!kept.has(record)) record.pods.delete(pod);
       }
       pod.share = after?.share;
-      pod.scopes = after?.scopes ?? [];
+      pod.scopes = [...(after?.scopes ?? [])];
       return { gained: hasMore(after, before), lost: hasMore(before, after) };
     },
     drain: () => {
@@ -150,6 +151,8 @@ export function createPodSets(
     },
   };
 }
+
+const FEW_SCOPES = 8;
 
 const UNTOUCHED: Effect = { gained: false, lost: false };
 
