@@ -14,7 +14,7 @@ export function registerBench(program: Command): void {
   program
     .command('bench')
     .description('measure a part of the project next to other programs, in network namespaces of its own')
-    .addArgument(new Argument('<group>', 'what to measure').choices(['policy', 'cni']))
+    .addArgument(new Argument('<group>', 'what to measure').choices(['policy', 'cni', 'bgp', 'agent']))
     .option('--json', 'the report as one JSON object')
     .option('--quick', 'a few rounds at small sizes: shows that the bench works, its figures mean nothing')
     .option('--only <text>', 'only the parts whose name contains this')
