@@ -143,17 +143,23 @@ test('a pod that wants in', async (t) => {
       const asked = { saddr: closed.ips[family], daddr: open.ips[family] };
       const question = raw.packet(asked, raw.PROTOCOL.udp, raw.udp(asked, ports(7000), randomBytes(16)));
       await volley(closed.end.socket, [frameOf(closed, question)], { mark: mark(closed, open), ears: [open.end] });
-      for (const [sender, ear, expected] of [
-        [mallory, open, false],
-        [open, mallory, true],
-      ] as const) {
-        const both = { saddr: sender.ips[family], daddr: closed.ips[family] };
-        const secret = randomBytes(16);
-        const frame = frameOf(sender, raw.portUnreachable(both, Buffer.concat([question.subarray(0, -16), secret])));
-        const shot = { mark: mark(sender, ear), ears: [ear.end, closed.end] } as const;
-        const [, heard = []] = await volley(sender.end.socket, [frame], shot);
-        const arrived = heard.some((each) => each.includes(secret));
-        assert.equal(arrived, expected, `IPv${family} from ${sender.pod.hostIfName}`);
+      // Beside the errors that there are, ICMPv6 types that conntrack takes for errors: all below 128 (RFC 4443 2.1).
+      const types = family === 4 ? [3, 4, 5, 11, 12] : [0, 1, 2, 3, 4, 5, 100, 127];
+      for (const type of types) {
+        for (const [sender, ear, expected] of [
+          [mallory, open, false],
+          [open, mallory, true],
+        ] as const) {
+          const both = { saddr: sender.ips[family], daddr: closed.ips[family] };
+          const secret = randomBytes(16);
+          const quoted = Buffer.concat([Buffer.alloc(4), question.subarray(0, -16), secret]);
+          const protocol = family === 4 ? raw.PROTOCOL.icmp : raw.PROTOCOL.icmpv6;
+          const frame = frameOf(sender, raw.packet(both, protocol, raw.icmp(both, type, 0, quoted)));
+          const shot = { mark: mark(sender, ear), ears: [ear.end, closed.end] } as const;
+          const [, heard = []] = await volley(sender.end.socket, [frame], shot);
+          const arrived = heard.some((each) => each.includes(secret));
+          assert.equal(arrived, expected, `IPv${family} type ${type} from ${sender.pod.hostIfName}`);
+        }
       }
     }
   });

@@ -1,15 +1,23 @@
 // Real packets through the rendered table: a node and its pods as namespaces. Echo requests of one ping are one flow of
 // conntrack, which makes a running ping the live connection that a policy change must cut or spare.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { LogDenied } from '../../felix/render/policy/denials.ts';
+import { GENERATION_MASK, generationMark, REVOKED } from '../../felix/render/policy/generation.ts';
 import { POLICY_TABLE } from '../../felix/render/policy/names.ts';
+import { ipFamily, parseIp } from '../../lib/ip.ts';
 import { hostIfName } from '../../lib/linux/if-name.ts';
 import { inNetns } from '../../lib/linux/netns.ts';
 import { openNftables } from '../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
+import { unwrap } from '../../lib/result.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import type { World } from '../../policy/oracle.ts';
+import { listenIn, volley } from '../support/frames/attacker.ts';
+import { ports } from '../support/frames/odd-packets.ts';
+import { quiet } from '../support/frames/quiet.ts';
+import * as raw from '../support/frames/raw-frame.ts';
 import { type TestNetns, testNetns } from '../support/netns.ts';
 import { createPipeline } from './pipeline.ts';
 import { clusterPolicy, policy, world } from './world-builder.ts';
@@ -24,7 +32,8 @@ const STRANGE = '10.244.0.99';
 
 const isA = { matchLabels: { pod: 'a' } };
 const isB = { matchLabels: { pod: 'b' } };
-const denyAll = policy('n/deny', { policyTypes: ['Ingress', 'Egress'] });
+const BOTH: ('Ingress' | 'Egress')[] = ['Ingress', 'Egress'];
+const denyAll = policy('n/deny', { policyTypes: BOTH });
 const aToB = [
   policy('n/out', { podSelector: isA, policyTypes: ['Egress'], egress: [{ to: [{ podSelector: isB }] }] }),
   policy('n/in', { podSelector: isB, ingress: [{ from: [{ podSelector: isA }] }] }),
@@ -154,11 +163,70 @@ test('what is denied reaches a listener of the nflog group, and nothing else doe
   assert.doesNotMatch(heard, new RegExp(`${A4} > ${B4}`));
 });
 
+test('an error about a flow that was revoked does not bring it back', { timeout: 60_000 }, async (t) => {
+  const { node, a, b, show } = await cluster(t);
+  await Promise.all([quiet(a), quiet(b)]);
+  const [atA, atB] = [listenIn(t, a.path), listenIn(t, b.path)];
+  const macs = await Promise.all(['a', 'b'].map((name) => macOf(node, hostIfName('n', name))));
+  const open = (port: number) =>
+    [isA, isB].map((podSelector, index) => {
+      const rule = { ports: [{ port, protocol: 'UDP' as const }] };
+      return policy(`n/${port}-${index}`, { podSelector, policyTypes: BOTH, ingress: [rule], egress: [rule] });
+    });
+
+  for (const [from, to] of [
+    [A4, B4],
+    [A6, B6],
+  ] as const) {
+    const [there, back] = [addressesOf(from, to), addressesOf(to, from)];
+    const asked = ports(7000);
+    const answered = { sport: asked.dport, dport: asked.sport };
+    /** Whether the packet comes to the other pod, with something in it to be known by. */
+    const passes = async (way: typeof there, packet: (payload: Buffer) => Buffer): Promise<boolean> => {
+      const [own, other, mac = assert.fail()] = way === there ? [atA, atB, macs[0]] : [atB, atA, macs[1]];
+      const frame = (bytes: Buffer): Buffer => raw.packetFrame({ to: mac, from: own.socket.mac }, bytes);
+      const four = way === there ? addressesOf(A4, B4) : addressesOf(B4, A4);
+      const mark = frame(raw.ipv4(four, raw.PROTOCOL.udp, raw.udp(four, ports(9), randomBytes(16))));
+      const payload = randomBytes(16);
+      const [heard = []] = await volley(own.socket, [frame(packet(payload))], { mark, ears: [other] });
+      return heard.some((each) => each.includes(payload));
+    };
+    const datagram = (way: typeof there, its: raw.Ports) => (payload: Buffer) =>
+      raw.packet(way, raw.PROTOCOL.udp, raw.udp(way, its, payload));
+    const asks = (): Promise<boolean> => passes(there, datagram(there, asked));
+    const answers = (): Promise<boolean> => passes(back, datagram(back, answered));
+    const complains = (): Promise<boolean> =>
+      passes(there, (payload) => raw.portUnreachable(there, datagram(back, answered)(payload)));
+
+    show(worldOf([denyAll, ...open(9), ...open(7000)]));
+    assert.deepEqual([await asks(), await answers(), await complains()], [true, true, true], `to ${to}`);
+    show(worldOf([denyAll, ...open(9)]));
+    assert.deepEqual([await asks(), await complains(), await asks()], [false, true, false], `to ${to}, after a change`);
+    const revoke = ['-U', '-f', ipFamily(there.saddr) === 4 ? 'ipv4' : 'ipv6', '-p', 'udp', '--dport', '7000'];
+    await node.exec('conntrack', ...revoke, '--mark', `${generationMark(REVOKED)}/${GENERATION_MASK}`);
+    assert.deepEqual(
+      [await asks(), await answers(), await complains(), await asks(), await answers()],
+      [false, false, true, false, false],
+      `to ${to}, marked as revoked`,
+    );
+  }
+});
+
 const pings = (from: TestNetns, to: string, source?: string): Promise<boolean> =>
   from.exec('ping', '-c2', '-i0.2', '-W1', ...(source === undefined ? [] : ['-I', source]), to).then(
     () => true,
     () => false,
   );
+
+const addressesOf = (saddr: string, daddr: string): raw.Addresses => ({
+  saddr: unwrap(parseIp(saddr)),
+  daddr: unwrap(parseIp(daddr)),
+});
+
+async function macOf(netns: TestNetns, ifName: string): Promise<Buffer> {
+  const [link]: readonly { address: string }[] = JSON.parse(await netns.exec('ip', '-j', 'link', 'show', ifName));
+  return Buffer.from(link?.address.replaceAll(':', '') ?? assert.fail(), 'hex');
+}
 
 type Cluster = {
   readonly node: TestNetns;

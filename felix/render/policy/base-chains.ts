@@ -59,8 +59,9 @@ export function generationChains(generation: Generation): readonly Chain[] {
     rule(notCurrent, is(side, PODS), goto(chain)),
     rule(isNot(ct('state'), 'established'), is(side, PODS), goto(chain)),
   ];
+  // An error has the mark of the flow that it is about. It was not judged by policy, so it says nothing about that flow.
   const stamp = (side: Operand): Rule =>
-    rule(notCurrent, is(side, PODS), is(ct('direction'), 'original'), {
+    rule(notCurrent, is(side, PODS), is(ct('direction'), 'original'), isNot(ct('state'), 'related'), {
       kind: 'set-ct-mark',
       mask: GENERATION_MASK,
       value: generationMark(generation),

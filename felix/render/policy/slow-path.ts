@@ -84,17 +84,15 @@ function replies(): readonly Rule[] {
 
 const received = (): readonly Rule[] => [...replies(), rule(is(ct('state'), 'related'), accept)];
 
-const sent = (): readonly Rule[] => [
-  ...replies(),
-  rule(is(ct('state'), { anyOf: ['invalid', 'related'] }), jump(CHAINS.related)),
-];
+const sent = (): readonly Rule[] => [...replies(), rule(isNot(ct('state'), 'established'), jump(CHAINS.related))];
 
-/** Types that quote a packet (RFC 792, RFC 4443 2.1): of IPv6 those below 128 that are in use. */
-const ICMP_ERRORS = { 4: [3, 4, 5, 11, 12], 6: [1, 2, 3, 4] } as const;
+/** Types that quote a packet (RFC 792, RFC 4443 2.1). Conntrack relates all of these to a flow, known or unknown. */
+const ICMP_ERRORS = { 4: { anyOf: [3, 4, 5, 11, 12] }, 6: { from: 0, to: 127 } } as const;
 
 // An ICMP error quotes the flow that it is about. A pod forwards nothing, so the flows that it has errors to tell of are
 // its own. One about a flow of others would carry whatever it likes to them past their policy, on another node as well,
-// where it is related to a flow that this node knows nothing of. The rest is judged as any packet.
+// where it is related to a flow that this node knows nothing of, or that somebody keeps from conntrack here. The rest is
+// judged as any packet.
 function related(): readonly Rule[] {
   const own = (['original', 'reply'] as const).flatMap((direction) =>
     ([4, 6] as const).map((family) =>
@@ -108,8 +106,8 @@ function related(): readonly Rule[] {
   const counted = countedBy(BASE_COUNTERS.error);
   return [
     ...own,
-    rule(is(payload('icmp type'), { anyOf: ICMP_ERRORS[4] }), counted, drop),
-    rule(is(payload('icmpv6 type'), { anyOf: ICMP_ERRORS[6] }), counted, drop),
+    rule(is(payload('icmp type'), ICMP_ERRORS[4]), counted, drop),
+    rule(is(payload('icmpv6 type'), ICMP_ERRORS[6]), counted, drop),
   ];
 }
 
