@@ -28,7 +28,7 @@ test('margay bench bgp reports every part, and no route is lost when a gobgpd is
   assert.equal(line('200 routes into the kernel').other?.name, 'ip -batch');
   assert.equal(line('mesh of 4 nodes: sessions lost on the way').ours.p99, 0);
   assert.equal(line('gobgpd killed, 200 routes: deleted in the kernel').ours.p99, 0);
-  assert.equal(line("gobgpd killed, 200 own paths: deleted in the router's kernel").ours.p99, 0);
+  assert.ok(line('gobgpd killed, 200 own paths: driven again').ours.p50 > 0);
   assert.ok(line('memory of the agent, 200 routes, resident').ours.p50 > 20);
   assert.equal(new Set(results.map(({ name }) => name)).size, results.length, 'a name is said once');
 });

@@ -39,23 +39,30 @@ export function spawnBird({ netns, folder }: Pick<Router, 'netns' | 'folder'>, c
   return netns.spawn('bird', args, { stdio: ['ignore', log, log] });
 }
 
-/** FRR's zebra and bgpd in the router's namespace, as the user `frr` that the package makes: they refuse to be root. */
-export async function startFrr({ netns, folder, address }: Router, { asn, nodeAsn, nodes }: TorOptions): Promise<void> {
-  mkdirSync(join(folder, 'vty'));
-  writeFileSync(join(folder, 'zebra.conf'), 'hostname tor\n');
+/** FRR with sessions to nodes; originates a default route for each. */
+export async function startFrr(router: Router, { asn, nodeAsn, nodes }: TorOptions): Promise<void> {
   const neighbors = nodes.map((node) => ` neighbor ${node} remote-as ${nodeAsn}\n neighbor ${node} timers connect 2\n`);
   const originate = nodes.map((node) => `  neighbor ${node} default-originate\n`);
-  writeFileSync(
-    join(folder, 'bgpd.conf'),
-    `hostname tor
-router bgp ${asn}
- bgp router-id ${address}
+  await spawnFrr(
+    router,
+    `router bgp ${asn}
+ bgp router-id ${router.address}
  no bgp ebgp-requires-policy
 ${neighbors.join('')} address-family ipv4 unicast
   maximum-paths 8
 ${originate.join('')} exit-address-family
 `,
   );
+}
+
+/** FRR's zebra and bgpd in the router's namespace, as the user `frr` that the package makes: they refuse to be root. */
+export async function spawnFrr(
+  { netns, folder }: Pick<Router, 'netns' | 'folder'>,
+  configuration: string,
+): Promise<void> {
+  mkdirSync(join(folder, 'vty'));
+  writeFileSync(join(folder, 'zebra.conf'), 'hostname tor\n');
+  writeFileSync(join(folder, 'bgpd.conf'), `hostname tor\n${configuration}`);
   const log = openSync(join(folder, 'frr.out'), 'a');
   await netns.exec('chown', '-R', 'frr:frr', folder);
   await netns.exec('chmod', '0711', folder, join(folder, '..'));
@@ -65,6 +72,10 @@ ${originate.join('')} exit-address-family
     netns.spawn(`/usr/lib/frr/${daemon}`, args, { stdio: ['ignore', log, log] });
   }
 }
+
+/** Asks FRR's bgpd of a router. */
+export const askFrr = ({ netns, folder }: Pick<Router, 'netns' | 'folder'>, question: string): Promise<string> =>
+  netns.exec('vtysh', '--vty_socket', join(folder, 'vty'), '-d', 'bgpd', '-c', question);
 
 /** BIRD as one more node of a mesh: it puts into its kernel what the others announce, and waits for them to dial. */
 export function startBirdNode(

@@ -13,11 +13,11 @@ import { type AgentNode, agentNode } from '../../support/agent-node.ts';
 import { openSegment, type Router, startSpeaker } from '../../support/bgp-segment.ts';
 import { NEVER, nodeObject } from '../../support/bgp-world.ts';
 import type { TestNetns } from '../../support/netns.ts';
+import { watchArrivals } from '../../support/route-arrivals.ts';
 import { startBirdNode } from '../../support/tor-router.ts';
 import { type Goal, resultOf } from '../results.ts';
 import type { Bench, Result, Scope } from '../types.ts';
 import { manyPool, manyPrefixes, nodeAddress } from './plan.ts';
-import { watchArrivals } from './route-arrivals.ts';
 
 /** The lower address dials, so BIRD need not. `filler` has the many blocks, `claimer` claims one after the other. */
 const ADDRESS = { filler: nodeAddress(1), claimer: nodeAddress(2), node1: nodeAddress(11), bird: nodeAddress(20) };

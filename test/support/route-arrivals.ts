@@ -1,10 +1,10 @@
 // When routes come to a kernel and go from it, seen from outside the programs that write them.
-import type { Cidr } from '../../../lib/cidr.ts';
-import { inNetns } from '../../../lib/linux/netns.ts';
-import { monitorRoutes } from '../../../lib/linux/route-monitor.ts';
-import { waitFor } from '../../../lib/wait-for.ts';
-import type { TestNetns } from '../../support/netns.ts';
-import type { Scope } from '../types.ts';
+import type { Cidr } from '../../lib/cidr.ts';
+import { inNetns } from '../../lib/linux/netns.ts';
+import { monitorRoutes } from '../../lib/linux/route-monitor.ts';
+import { waitFor } from '../../lib/wait-for.ts';
+import type { Scope } from './bgp-segment.ts';
+import type { TestNetns } from './netns.ts';
 
 export type RouteArrivals = {
   /** Waits for the first notice of a route to `dst`; the time of it by `performance.now()`. */
