@@ -42,6 +42,13 @@ describe('baseObjects() around pods that may do everything', () => {
     });
   }
 
+  test('close BFD of the node, not that of others', () => {
+    const packet = { ...common, iifname: a, protocol: 'udp', dport: 3784 } as const;
+    const objects = renderer.objects();
+    assert.equal(walk({ table: POLICY_TABLE, objects }, 'input', packet).verdict, 'drop');
+    assert.equal(walk({ table: POLICY_TABLE, objects }, 'forward', { ...packet, oifname: b }).verdict, 'accept');
+  });
+
   const loopback = { ...common, iifname: a, protocol: 'tcp', dport: 80, daddr: unwrap(parseIp('127.0.0.1')) } as const;
   test('drop what a pod sends to the loopback of its node, unless the node sent it on to there', () => {
     const objects = renderer.objects();

@@ -122,11 +122,15 @@ function noTunnels(): readonly Rule[] {
   ];
 }
 
+/** RFC 5881 section 4. gobgpd listens there from 4.5 on, on all addresses, also when no peer uses it. */
+const BFD_PORT = 3784;
+
 // What pods may not reach on their node, whatever policy says: the BGP speaker, whose peers are routers, and the node's
 // loopback (RFC 1122 3.2.1.3), which the interface's `route_localnet` would open.
 function closedOnNode(): readonly Rule[] {
   return [
     rule(inSet([payload('tcp dport')], BGP_PORTS), countedBy(BASE_COUNTERS.bgp), drop),
+    rule(is(payload('udp dport'), BFD_PORT), countedBy(BASE_COUNTERS.bgp), drop),
     rule(is(payload('ip daddr'), rangeOf('127.0.0.0/8')), jump(LOOPBACK_CHAIN)),
   ];
 }
