@@ -30,3 +30,6 @@ export function communitySet(communities: Iterable<Community>): CommunitySet {
     large: [...large.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]),
   };
 }
+
+/** RFC 1997: `high:low`. */
+export const communityText = (value: number): string => `${Math.floor(value / 65_536)}:${value % 65_536}`;
