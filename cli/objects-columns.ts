@@ -4,6 +4,7 @@ import type { Kind, ResourceOf } from '../datastore/resources/index.ts';
 import { blockSizeOf } from '../datastore/resources/ip-pool.ts';
 import type { LabelSelector } from '../datastore/resources/metadata.ts';
 import type { Node } from '../datastore/resources/node.ts';
+import type { NodeStatus, NodeStatusCondition } from '../datastore/resources/node-status.ts';
 import type { Pod } from '../datastore/resources/pod.ts';
 import type { Service } from '../datastore/resources/service.ts';
 
@@ -70,6 +71,12 @@ const COLUMNS: Columns = {
     { title: 'NODE', cell: ({ spec }) => spec.node },
     { title: 'POOL', cell: ({ spec }) => spec.pool },
   ],
+  NodeStatus: [
+    { title: 'NODE', cell: ({ spec }) => spec.node },
+    { title: 'BGP', cell: ({ status }) => nodeSessions(status?.bgp) },
+    { title: 'PROBLEM', cell: ({ status }) => problemsOf(status?.conditions) },
+    { title: 'UPDATED', cell: ({ status }) => status?.lastUpdated ?? 'never' },
+  ],
   IPReservation: [{ title: 'CIDRS', cell: ({ spec }) => spec.reservedCIDRs?.join(',') || NONE }],
   IPAMConfiguration: [
     { title: 'COOLDOWN', cell: ({ spec }) => `${spec.ipCooldownSeconds ?? 0}s` },
@@ -119,6 +126,18 @@ export function printSelector({ matchLabels = {}, matchExpressions = [] }: Label
     }
   });
   return [...equal, ...others].join(',') || NONE;
+}
+
+function nodeSessions(bgp: NonNullable<NodeStatus['status']>['bgp']): string {
+  if (bgp === undefined) return NONE;
+  const up = bgp.numberEstablishedV4 + bgp.numberEstablishedV6;
+  return `${up}/${up + bgp.numberNotEstablishedV4 + bgp.numberNotEstablishedV6}`;
+}
+
+/** Reasons of the conditions that are not as they should be. */
+function problemsOf(conditions: readonly NodeStatusCondition[] = []): string {
+  const bad = conditions.filter(({ type, status }) => (status === 'True') === (type === 'Draining'));
+  return bad.map(({ reason }) => reason).join(',') || NONE;
 }
 
 function nodeStatus(node: Node): string {

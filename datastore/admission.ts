@@ -24,6 +24,7 @@ export function admit(write: Write, list: Lister): Result<void> {
       return write.kind === 'delete' ? ok(undefined) : admitBlock(resource, oldOf(write), list);
     case 'Namespace':
     case 'Node':
+    case 'NodeStatus':
     case 'Pod':
     case 'Service':
     case 'EndpointSlice':

@@ -79,6 +79,7 @@ export const OTHER_FIELDS: Readonly<Record<Kind, FieldTree>> = {
   ClusterNetworkPolicy: object(),
   IPPool: object(calico.pool),
   IPBlock: object(),
+  NodeStatus: object(),
   IPReservation: object(),
   IPAMConfiguration: object(calico.ipam),
   BGPConfiguration: object(calico.bgp),

@@ -11,6 +11,7 @@ import { type IpamConfiguration, ipamConfigurationSchema } from './ipam-configur
 import { type Namespace, namespaceSchema } from './namespace.ts';
 import { type NetworkPolicy, networkPolicySchema } from './network-policy.ts';
 import { type Node, nodeSchema } from './node.ts';
+import { type NodeStatus, nodeStatusSchema } from './node-status.ts';
 import { type Pod, podSchema } from './pod.ts';
 import { type Secret, secretSchema } from './secret.ts';
 import { type Service, serviceSchema } from './service.ts';
@@ -26,6 +27,7 @@ export type Resource =
   | ClusterNetworkPolicy
   | IpPool
   | IpBlock
+  | NodeStatus
   | IpReservation
   | IpamConfiguration
   | BgpConfiguration
@@ -78,6 +80,13 @@ export const KINDS = {
     shortNames: [],
     namespaced: false,
     schema: ipBlockSchema,
+  },
+  NodeStatus: {
+    apiVersion: 'margay.dev/v1alpha1',
+    plural: 'nodestatuses',
+    shortNames: [],
+    namespaced: false,
+    schema: nodeStatusSchema,
   },
   IPReservation: {
     apiVersion: 'projectcalico.org/v3',
