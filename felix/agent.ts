@@ -34,6 +34,8 @@ import { untilDone } from '../lib/until-done.ts';
 import { adoptLostEndpoints } from './adopt-endpoints.ts';
 import { openAgentIpam } from './agent-ipam.ts';
 import { createBgpRunner } from './bgp-runner.ts';
+import { bgpPeers, bgpRoutes, createBgpDocuments } from './bgp-view/documents.ts';
+import type { BgpParts } from './bgp-view/parts.ts';
 import { createEndpointCheck } from './check-endpoint.ts';
 import { createCniEndpoints } from './cni-endpoints.ts';
 import { cniStatus } from './cni-status.ts';
@@ -53,12 +55,15 @@ import { createLoopDelay } from './loop-delay.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel, type Model } from './model/model.ts';
+import { keepNodeStatus, type NodeStatusWriter } from './node-status.ts';
+import { createPeerHistory } from './peer-history.ts';
 import { podFacts } from './pod-facts.ts';
 import { createPodMtu } from './pod-mtu.ts';
 import { NAT_TABLE } from './render/nat.ts';
 import { generationOf } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
 import { unusedGeneration } from './revoke-generation.ts';
+
 import { createRevoker } from './revoker.ts';
 import { endpointRules, statusView } from './views.ts';
 
@@ -117,12 +122,19 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     });
   };
 
+  const peerHistory = createPeerHistory();
+  let nodeStatus: NodeStatusWriter | undefined;
   const gobgpSocket = join(config.runDirectory, 'gobgp', 'gobgp.sock');
   const bgp = createBgpRunner({
     socketPath: gobgpSocket,
     restart: () => restartGobgpd(gobgpSocket),
     log,
-    dispatch,
+    dispatch: (event) => {
+      if (event.kind === 'peers') {
+        if (peerHistory.observe(event.peers, Date.now())) nodeStatus?.changed();
+      }
+      dispatch(event);
+    },
     takeDesired: () => (model.complete() ? model.routing.takeBgp() : undefined),
     settled: () => model.routing.bgp().settled,
   });
@@ -173,6 +185,16 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   });
   const loop = createLoopDelay();
   const addresses = { node: config.node, ipam, rtnl, routes: routeDriver };
+  const bgpParts: BgpParts = {
+    node: config.node,
+    model,
+    gobgp: bgp,
+    history: peerHistory,
+    rtnl,
+    failures: effects.failures,
+    nowMs: Date.now,
+  };
+  const metrics = async () => (await import('./metrics.ts')).metricsText(bgpParts, effects);
   const control = await serveControl(join(config.runDirectory, 'control.sock'), {
     ready: () => effects.ready() && state.servesCni,
     status: () =>
@@ -196,8 +218,21 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     verdict: (words) =>
       liveVerdict({ node: config.node, model, counters: () => nft.counters(POLICY_TABLE.name) }, words),
     ipam: () => ipamView(addresses),
+    bgp: createBgpDocuments(bgpParts),
+    metrics,
     releaseAddress: (asked) => releaseLeak({ ...addresses, detach: endpoints.detach, nowMs: Date.now() }, asked),
   });
+
+  nodeStatus = keepNodeStatus({
+    store,
+    node: config.node,
+    peers: () => bgpPeers(bgpParts),
+    routes: () => bgpRoutes(bgpParts),
+    log,
+    signal,
+  });
+  const metricsServer =
+    config.metricsListen && (await (await import('./serve-metrics.ts')).serveMetrics(config.metricsListen, metrics));
 
   await untilReady(effects, signal);
   const mtu = createPodMtu({
@@ -243,6 +278,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
 
   await feeding;
   control.close();
+  metricsServer?.close();
   loop.close();
   await cni.close();
   bgp.close();

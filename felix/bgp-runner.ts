@@ -1,8 +1,9 @@
 // Keeps gobgpd and the model in step: what the model wants goes to gobgpd, what gobgpd knows goes to the model. Events
 // only say what to read again, so work is a set of dirty flags and one worker.
+import type { AdjacentDirection } from '../bgp/driver/codec.ts';
 import { createDirtyRib } from '../bgp/driver/dirty-rib.ts';
 import { createGobgp } from '../bgp/driver/gobgp.ts';
-import type { BgpEvent, DesiredBgp, PeerState } from '../bgp/model/types.ts';
+import type { BgpEvent, DesiredBgp, PeerState, RibPath } from '../bgp/model/types.ts';
 import type { Ip } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { RoutingEvent } from './model/events.ts';
@@ -22,6 +23,10 @@ export type BgpRunner = {
   readonly poke: () => void;
   /** What gobgpd refused, as sentences. */
   readonly problems: () => readonly string[];
+  /** What gobgpd says now. None while it is not there. @throws BgpError */
+  readonly peers: () => Promise<readonly PeerState[]>;
+  /** What a peer sent or is told. Empty while gobgpd is not there. @throws BgpError, also when there is no such peer */
+  readonly adjacent: (peer: Ip, direction: AdjacentDirection) => Promise<readonly RibPath[]>;
   readonly close: () => void;
 };
 
@@ -192,6 +197,8 @@ export function createBgpRunner(options: {
   return {
     poke,
     problems: () => problems,
+    peers: async () => (running ? gobgp.peers(closing.signal) : []),
+    adjacent: async (peer, direction) => (running ? gobgp.listAdjacent(peer, direction, closing.signal) : []),
     close: () => {
       closing.abort();
       for (const timer of timers) clearTimeout(timer);

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { subdomainName } from '../datastore/resources/metadata.ts';
+import { ipSchema, portSchema } from '../datastore/resources/scalars.ts';
 
 const configSchema = z.strictObject({
   /** Name of this node's Node object. */
@@ -23,6 +24,8 @@ const configSchema = z.strictObject({
    * programs, and what they change is repaired.
    */
   tableOwner: z.enum(['auto', 'off']).default('auto'),
+  /** Where metrics are served over TCP, in clear and to anybody who can connect. Absent: on the control socket alone. */
+  metricsListen: z.strictObject({ address: ipSchema, port: portSchema }).exactOptional(),
   /**
    * Sends what policy denies to an nflog group, each rule at most so many packets in a second. Absent: nothing is logged.
    */

@@ -22,6 +22,8 @@ export type Effects = {
   readonly ready: () => boolean;
   /** What is not in the kernel now, as sentences. */
   readonly failures: () => readonly string[];
+  /** How often what somebody else changed was put right. */
+  readonly repairs: () => Readonly<Record<'nftables' | 'routes', number>>;
   readonly close: () => void;
 };
 
@@ -38,6 +40,7 @@ export function createEffects(options: {
 }): Effects {
   const { model, nft, routes, waiters, revoker, log } = options;
   const timers = createTimers();
+  const repairs = { nftables: 0, routes: 0 };
   let started = false;
   let nftFailure: string | undefined;
   let nftRetryMs: number = RETRY_MS.first;
@@ -142,6 +145,7 @@ export function createEffects(options: {
     if (!started) return;
     const began = performance.now();
     const repaired = driver === 'nftables' ? repairNft() : repairRoutes();
+    if (repaired) repairs[driver]++;
     pace[driver].looked({ began, now: performance.now(), repaired });
   };
 
@@ -164,6 +168,7 @@ export function createEffects(options: {
     verifySoon: (driver) =>
       timers.once(`${driver}-verify`, pace[driver].delayMs(performance.now()), () => verify(driver)),
     ready: () => started && nftFailure === undefined,
+    repairs: () => repairs,
     failures: () => [...(nftFailure === undefined ? [] : [nftFailure]), ...routeFailures.values()],
     close: timers.close,
   };

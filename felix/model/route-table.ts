@@ -40,6 +40,8 @@ export type RouteTable = {
   readonly paths: (prefix: Cidr) => readonly RibPath[];
   /** Routes that are not written because none of their next hops can be reached, and why. */
   readonly unreachable: () => ReadonlyMap<Cidr, string>;
+  /** Where packets to an address leave this node. Absent: no routes were read yet. */
+  readonly wayTo: (address: Ip) => Resolution | undefined;
 };
 
 /** What the table reads besides what it is told. */
@@ -180,6 +182,10 @@ export function createRouteTable(context: RouteContext): RouteTable {
     unreachable: () => {
       refresh();
       return unreachable;
+    },
+    wayTo: (address) => {
+      refresh();
+      return fib?.resolve(address);
     },
   };
 }

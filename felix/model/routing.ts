@@ -5,8 +5,10 @@
 //   blocks ──────────────────────────────► blackholes ├─► routes (keyed, dirty)
 //   endpoints ───────────────────────────► /32 routes ┘
 import { type DesiredBgpResult, desiredBgp } from '../../bgp/model/desired.ts';
+import { drainOf } from '../../bgp/model/drain.ts';
 import type { LearnedRoutes as ImportedRoutes } from '../../bgp/model/learned.ts';
-import { nodeAddress } from '../../bgp/model/node-addresses.ts';
+import { nodeAddress, nodeClusterId } from '../../bgp/model/node-addresses.ts';
+import type { Drain } from '../../bgp/model/own-paths.ts';
 import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
 import { type AdvertisedService, createServiceAdvertiser } from '../../bgp/model/services.ts';
 import type { DesiredBgp, PeerState, RibPath } from '../../bgp/model/types.ts';
@@ -19,6 +21,7 @@ import type { KeyedTable } from '../../lib/keyed-table.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 import type { Route } from '../../lib/linux/routes.ts';
 import type { RoutingEvent } from './events.ts';
+import type { Resolution } from './fib.ts';
 import type { Resources } from './resources.ts';
 import type { DesiredRoute } from './route.ts';
 import { createRouteTable } from './route-table.ts';
@@ -31,6 +34,8 @@ export type BgpView = {
   readonly peers: readonly PeerState[];
   /** Every peer is established and has told all it knows, or the stale timer ran out. */
   readonly settled: boolean;
+  /** Absent: the node takes traffic. */
+  readonly drain?: Drain;
 };
 
 export type Routing = {
@@ -50,6 +55,8 @@ export type Routing = {
   readonly takeBgp: () => DesiredBgp | undefined;
   readonly bgp: () => BgpView;
   readonly blocks: () => readonly Cidr[];
+  /** Addresses of the nodes that are route reflectors. */
+  readonly reflectors: () => ReadonlySet<Ip>;
   /** Service addresses that are advertised from here, and for whom. */
   readonly services: () => ReadonlyMap<Cidr, AdvertisedService>;
   readonly learned: () => ImportedRoutes;
@@ -57,6 +64,8 @@ export type Routing = {
   readonly paths: (prefix: Cidr) => readonly RibPath[];
   /** Routes of an earlier life that are not written because none of their next hops can be reached, and why. */
   readonly unreachable: () => ReadonlyMap<Cidr, string>;
+  /** Where packets to an address leave this node. Absent: no routes were read yet. */
+  readonly wayTo: (address: Ip) => Resolution | undefined;
   readonly problems: () => readonly string[];
 };
 
@@ -72,6 +81,7 @@ export function createRouting(
   let speaker: { readonly up: boolean; readonly why?: string } = { up: false, why: 'not answered yet' };
   let desired: DesiredBgp | undefined;
   let desiredIsNews = false;
+  let drain: Drain | undefined;
   let imports: DesiredBgpResult['imports'] = new Map();
   let staticRoutes: DesiredBgpResult['staticRoutes'] = [];
   let defaultGateways: readonly Ip[] = [];
@@ -103,6 +113,8 @@ export function createRouting(
     const own = resources.nodes().find(({ metadata }) => metadata.name === node);
     services.configure(serviceRanges(resources.bgpConfiguration(), own));
     services.takeChanged(); // It is all said anew.
+    const wish = drainOf(own);
+    drain = wish.drain;
     const result = desiredBgp({
       node,
       nodes: resources.nodes(),
@@ -116,8 +128,9 @@ export function createRouting(
       services: services.advertised().keys(),
       pools: resources.pools(),
       defaultGateways,
+      draining: drain,
     });
-    problems = result.problems;
+    problems = [...wish.problems, ...result.problems];
     desired = result.desired;
     // A node that cannot speak leaves what runs as it is, and its routes as well.
     if (desired !== undefined) ({ imports, staticRoutes } = result);
@@ -208,13 +221,16 @@ export function createRouting(
         desired,
         peers,
         settled: table.settled(),
+        ...(drain === undefined ? {} : { drain }),
       };
     },
     blocks: () => blocks,
+    reflectors: () => new Set(resources.nodes().filter(isReflector).flatMap(addressesOf)),
     services: services.advertised,
     learned: table.imported,
     paths: table.paths,
     unreachable: table.unreachable,
+    wayTo: table.wayTo,
     problems: () => {
       refreshBgp();
       return problems;
@@ -226,6 +242,11 @@ export function createRouting(
 function defaultGatewaysOf(routes: readonly Route[]): readonly Ip[] {
   const defaults = routes.filter(({ dst, type }) => cidrLength(dst) === 0 && type === 'unicast');
   return [...new Set(defaults.flatMap(({ nextHops }) => nextHops.map(({ gateway }) => gateway)))].sort();
+}
+
+function isReflector(node: Node): boolean {
+  const clusterId = nodeClusterId(node);
+  return clusterId.ok && clusterId.value !== undefined;
 }
 
 function addressesOf(node: Node): readonly Ip[] {
