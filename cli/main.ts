@@ -23,6 +23,12 @@ const COMMANDS: ReadonlyMap<string, Entry> = new Map([
     },
   ],
   ['ipam', { summary: 'addresses of pods', load: async () => (await import('./ipam.ts')).registerIpam }],
+  ['bgp', { summary: 'sessions and routes', load: async () => (await import('./bgp.ts')).registerBgp }],
+  [
+    'metrics',
+    { summary: 'what a monitoring system reads', load: async () => (await import('./metrics.ts')).registerMetrics },
+  ],
+  ['node', { summary: 'nodes and their traffic', load: async () => (await import('./node.ts')).registerNode }],
   ['cni', { summary: 'the plugin of the container runtime', load: async () => (await import('./cni.ts')).registerCni }],
   [
     'controller',
