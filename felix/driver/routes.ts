@@ -21,6 +21,7 @@ export type RouteDriver = {
 };
 
 const ESRCH = 3;
+const EEXIST = 17;
 /** Of so many different gateways on, routes name next hop objects: their cost does not grow with the gateways. */
 const MANY_GATEWAYS = 2000;
 
@@ -55,6 +56,18 @@ export function createRouteDriver(
     return actual;
   };
 
+  // Routes that came since the last reading. One of ours, of a hand that is not, is taken over when it is tried again.
+  const whatIsThere = (refused: readonly Route[]): RouteFailures => {
+    if (refused.length > 0) read();
+    return new Map(
+      refused.map(({ dst }) => {
+        const other = taken.get(dst);
+        const why = other === undefined ? `Cannot write route "${dst}": another came in its place` : conflict(other);
+        return [dst, why];
+      }),
+    );
+  };
+
   return {
     read,
     differing: (desired) => {
@@ -70,7 +83,7 @@ export function createRouteDriver(
     },
     write: (dirty, desired) => {
       const failures = new Map<Cidr, string>();
-      const replaces: Replace[] = [];
+      const writes: Write[] = [];
       const deletes: Extract<RouteOp, { kind: 'delete' }>[] = [];
       for (const dst of dirty) {
         const have = actual.get(dst);
@@ -86,14 +99,17 @@ export function createRouteDriver(
         }
         const route = kernelRoute(want, rtnl.linkIndex);
         if (route === undefined) failures.set(dst, `Cannot write route "${dst}": its interface is not there`);
-        else if (have === undefined || !sameRoute(route, have)) replaces.push({ kind: 'replace', route });
+        else if (have === undefined) writes.push({ kind: 'add', route });
+        else if (!sameRoute(route, have)) writes.push({ kind: 'replace', route });
       }
       const manyGateways = desired.size > MANY_GATEWAYS && countGateways(desired) > MANY_GATEWAYS;
-      const ops = [...(manyGateways ? withObjects(replaces, objects) : replaces), ...deletes];
+      const ops = [...(manyGateways ? withObjects(writes, objects) : writes), ...deletes];
+      const refused: Route[] = [];
       for (const [index, error] of applyRoutes(rtnl, ops).entries()) {
         const op = ops[index];
-        if (op?.kind === 'replace') {
+        if (op?.kind === 'add' || op?.kind === 'replace') {
           if (error === undefined) actual.set(op.route.dst, op.route);
+          else if (error.errno === EEXIST) refused.push(op.route);
           else failures.set(op.route.dst, error.message);
         } else if (op?.kind === 'delete') {
           // The kernel removes a route with its link; then there is nothing left to delete.
@@ -101,6 +117,7 @@ export function createRouteDriver(
           else failures.set(op.key.dst, error.message);
         }
       }
+      for (const [dst, why] of whatIsThere(refused)) failures.set(dst, why);
       if (manyGateways || usedObjects) {
         const named = new Set([...actual.values()].flatMap(({ nextHopId }) => nextHopId ?? []));
         objects.prune(named);
@@ -111,13 +128,13 @@ export function createRouteDriver(
   };
 }
 
-type Replace = Extract<RouteOp, { kind: 'replace' }>;
+type Write = Extract<RouteOp, { kind: 'add' | 'replace' }>;
 
-function withObjects(replaces: readonly Replace[], objects: NextHopObjects): readonly Replace[] {
-  const ids = objects.ensure(replaces.map(({ route }) => route.nextHops));
-  return replaces.map((op, index) => {
+function withObjects(writes: readonly Write[], objects: NextHopObjects): readonly Write[] {
+  const ids = objects.ensure(writes.map(({ route }) => route.nextHops));
+  return writes.map((op, index) => {
     const nextHopId = ids[index];
-    return nextHopId === undefined ? op : { kind: 'replace', route: { ...op.route, nextHopId } };
+    return nextHopId === undefined ? op : { ...op, route: { ...op.route, nextHopId } };
   });
 }
 

@@ -32,6 +32,8 @@ export type NextHop = { readonly gateway: Ip; readonly oif?: number; readonly on
 export type RouteKey = Pick<Route, 'dst' | 'protocol' | 'metric'>;
 
 export type RouteOp =
+  /** Refused with EEXIST where there is a route with this destination and metric. */
+  | { readonly kind: 'add'; readonly route: Route }
   | { readonly kind: 'replace'; readonly route: Route }
   | { readonly kind: 'delete'; readonly key: RouteKey };
 
@@ -107,6 +109,7 @@ const keyText = ({ dst, protocol, metric }: RouteKey): string => `${dst} ${proto
 
 function requestOf(op: RouteOp): RtnlRequest {
   if (op.kind === 'replace') return replaceRouteRequest(op.route);
+  if (op.kind === 'add') return { ...replaceRouteRequest(op.route), flags: NLM_F.CREATE | NLM_F.EXCL };
   const { dst, protocol, metric } = op.key;
   const payload = encodeRoute({ dst, protocol, metric, nextHops: [] }, 'delete');
   return { op: `delete route ${dst} with metric ${metric}`, type: RTM_DELROUTE, payload };
