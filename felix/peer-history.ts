@@ -7,7 +7,7 @@ export type PeerPast = {
   /** Since when there is a session, or none, as far as the agent has seen; milliseconds since 1970. */
   readonly sinceMs: number;
   readonly everEstablished: boolean;
-  /** The speaker fell back to `idle` from a later state, and no session has come since. */
+  /** The peer has sent an OPEN, and no session has come of it. */
   readonly refused: boolean;
 };
 
@@ -18,7 +18,7 @@ export type PeerHistory = {
   readonly of: (address: Ip) => PeerPast | undefined;
 };
 
-type Known = PeerPast & { readonly state: SessionState };
+type Known = PeerPast & { readonly state: SessionState; readonly opensAtSession: number };
 
 export function createPeerHistory(): PeerHistory {
   let known = new Map<Ip, Known>();
@@ -35,18 +35,23 @@ export function createPeerHistory(): PeerHistory {
 
 const isUp = (peer: Known | undefined): boolean => peer?.state === 'established';
 
-function next(before: Known | undefined, { state, uptimeSeconds, flaps }: PeerState, nowMs: number): Known {
+function next(before: Known | undefined, peer: PeerState, nowMs: number): Known {
+  const { state, uptimeSeconds, flaps, opensReceived = 0 } = peer;
   if (state === 'established') {
     // gobgpd counts whole seconds: the first word about a session is kept, so that it does not waver.
     const since = nowMs - (uptimeSeconds ?? 0) * 1000;
     const same = before?.state === 'established' && since - before.sinceMs < 2000;
-    return { state, sinceMs: same ? before.sinceMs : since, everEstablished: true, refused: false };
+    const sinceMs = same ? before.sinceMs : since;
+    return { state, sinceMs, everEstablished: true, refused: false, opensAtSession: opensReceived };
   }
-  const wasUp = before === undefined || before.state === 'established';
+  const everEstablished = flaps > 0 || before?.everEstablished === true;
+  // Of sessions before the first look nobody knows how many OPENs they took. gobgpd counts anew for a replaced peer.
+  const opensAtSession = Math.min(before?.opensAtSession ?? (everEstablished ? opensReceived : 0), opensReceived);
   return {
     state,
-    sinceMs: wasUp ? nowMs : before.sinceMs,
-    everEstablished: flaps > 0 || before?.everEstablished === true,
-    refused: !wasUp && (before.refused || (state === 'idle' && before.state !== 'idle')),
+    sinceMs: before === undefined || before.state === 'established' ? nowMs : before.sinceMs,
+    everEstablished,
+    refused: opensReceived > opensAtSession,
+    opensAtSession,
   };
 }

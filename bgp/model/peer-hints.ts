@@ -10,7 +10,7 @@ export type PeerFacts = {
   readonly state: PeerState | undefined;
   /** There has been a session since the agent watches, or the speaker counts one. */
   readonly everEstablished: boolean;
-  /** Without a session since, the speaker fell back to `idle` from a later state: a connection was made and refused. */
+  /** It has sent an OPEN, and no session came of it. */
   readonly refused: boolean;
   /** Why packets do not reach the peer. Absent: a route leads there. */
   readonly unreachable?: string | undefined;

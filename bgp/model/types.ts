@@ -140,6 +140,8 @@ export type PeerState = {
   readonly description: string;
   /** The same counts by family. Absent: not told. */
   readonly families?: ReadonlyMap<Family, PeerFamilyState>;
+  /** OPEN messages that came from the peer, of all sessions and attempts (RFC 4271 §4.2). Absent: none. */
+  readonly opensReceived?: number;
   /** Why the last session ended, for people. Absent: none did, or gobgpd does not tell (before 4.0). */
   readonly lastError?: string;
   /** The session is held down by the prefix limit. */

@@ -84,6 +84,7 @@ export const peer = message({
   state: nested(
     5,
     message({
+      messages: nested(4, message({ received: nested(1, message({ open: uint(3) })) })),
       sessionState: uint(13),
       adminState: uint(15),
       flaps: uint(17),

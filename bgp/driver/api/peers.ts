@@ -98,6 +98,7 @@ export function peerIn(peer: WirePeer, nowSeconds: number, shift: 0 | 1): Listed
   const sum = (of: 'received' | 'accepted' | 'advertised'): number =>
     families.values().reduce((total, counters) => total + counters[of], 0);
   const lastError = lastErrorIn(peer);
+  const opensReceived = peer.state?.messages?.received?.open ?? 0;
   return {
     note: peer.conf?.description ?? '',
     password: peer.conf?.authPassword ?? '',
@@ -114,6 +115,7 @@ export function peerIn(peer: WirePeer, nowSeconds: number, shift: 0 | 1): Listed
       endOfRib: families.values().some(({ endOfRib }) => endOfRib),
       description: peer.conf?.description ?? '',
       families,
+      ...(opensReceived === 0 ? {} : { opensReceived }),
       ...(lastError === '' ? {} : { lastError }),
       ...(peer.state?.adminState === OVER_LIMIT + shift ? { overLimit: true } : {}),
       ...bfdIn(peer),
