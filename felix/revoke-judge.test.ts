@@ -19,6 +19,7 @@ const DB = ip('10.244.1.2');
 const GONE = ip('10.244.1.9');
 const OUTSIDE = ip('203.0.113.7');
 const NODE = ip('198.51.100.11');
+const LOOPBACK = ip('127.0.0.1');
 const SERVICE = ip('10.96.0.10');
 
 /** `db` takes UDP 53 from `client` and 203.0.113.0/24 only, and may begin nothing; `client` is free. */
@@ -58,6 +59,9 @@ function model(): Model {
   return made;
 }
 
+/** IPS_DST_NAT (include/uapi/linux/netfilter/nf_conntrack_common.h). */
+const DST_NAT = 0x20;
+
 type Ends = { readonly src: Ip; readonly dst: Ip; readonly to?: Ip; readonly port: number; readonly protocol?: number };
 
 /** From a high port of `src`; `to` is where a translation of `dst` leads. */
@@ -67,7 +71,7 @@ function flow({ src, dst, to = dst, port, protocol = 17 }: Ends): Flow {
     original: { src, dst, ports: { src: 40_000, dst: port } },
     reply: { src: to, dst: src, ports: { src: port, dst: 40_000 } },
     mark: 0x10000,
-    status: 0,
+    status: to === dst ? 0 : DST_NAT,
     id: 1,
   };
 }
@@ -78,7 +82,7 @@ const judge = (() => {
     objects: made.nftObjects(),
     endpoints: made.endpoints(),
     blocks: [unwrap(parseCidr('10.244.1.0/24'))],
-    localAddresses: new Set([NODE]),
+    localAddresses: new Set([NODE, LOOPBACK]),
   });
 })();
 
@@ -94,6 +98,12 @@ const ROWS = [
   { name: 'from the node', given: flow({ src: NODE, dst: DB, port: 80 }), expected: 'foreign' },
   { name: 'to the node, free', given: flow({ src: CLIENT, dst: NODE, port: 80 }), expected: 'allowed' },
   { name: 'to the node, isolated', given: flow({ src: DB, dst: NODE, port: 80 }), expected: 'denied' },
+  {
+    name: 'led to the loopback of the node by the node',
+    given: flow({ src: CLIENT, dst: ip('169.254.169.254'), to: LOOPBACK, port: 80 }),
+    expected: 'allowed',
+  },
+  { name: 'to the loopback of the node', given: flow({ src: CLIENT, dst: LOOPBACK, port: 80 }), expected: 'denied' },
   { name: 'of others', given: flow({ src: OUTSIDE, dst: NODE, port: 80 }), expected: 'foreign' },
   { name: 'from a pod that is gone', given: flow({ src: GONE, dst: DB, port: 53 }), expected: 'orphaned' },
   { name: 'to a pod that is gone', given: flow({ src: NODE, dst: GONE, port: 53 }), expected: 'orphaned' },

@@ -41,14 +41,15 @@ export function createFlowJudge(world: FlowWorld): (flow: Flow) => FlowJudgement
   };
   const verdicts = new Map<string, FlowJudgement>();
 
-  return ({ protocol, original, reply }) => {
+  return ({ protocol, original, reply, status }) => {
     // Policy sees packets behind the translation of the destination and before that of the source.
     const [saddr, daddr] = [original.src, reply.src];
     if (orphan(saddr) || orphan(daddr) || orphan(original.dst)) return 'orphaned';
     if (localAddresses.has(saddr)) return 'foreign';
     const [iif, oif] = [interfaces.get(saddr), interfaces.get(daddr)];
     if (iif === undefined && oif === undefined) return 'foreign';
-    const key = `${saddr} ${daddr} ${protocol} ${reply.ports?.src ?? original.icmp?.type}`;
+    const translated = (status & DST_NAT) !== 0;
+    const key = `${saddr} ${daddr} ${protocol} ${reply.ports?.src ?? original.icmp?.type} ${translated}`;
     const known = verdicts.get(key);
     if (known !== undefined) return known;
 
@@ -71,6 +72,7 @@ export function createFlowJudge(world: FlowWorld): (flow: Flow) => FlowJudgement
       ctState: 'new',
       ctDirection: 'original',
       ctMark: 0,
+      ...(translated ? { ctStatus: 'dnat' } : {}),
     } as WalkPacket);
     const judgement = verdict === 'accept' ? 'allowed' : 'denied';
     // What was found without a look at the source port holds for every source port.
@@ -80,6 +82,9 @@ export function createFlowJudge(world: FlowWorld): (flow: Flow) => FlowJudgement
 }
 
 const REMEMBERED = 100_000;
+
+/** IPS_DST_NAT of enum ip_conntrack_status (include/uapi/linux/netfilter/nf_conntrack_common.h). */
+const DST_NAT = 0x20;
 
 /** Any interface that is no pod's. */
 const ELSEWHERE = 'uplink';
