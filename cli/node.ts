@@ -100,7 +100,8 @@ async function isDone(node: string, wish: Drain, options: NodesOptions): Promise
     `node "${node}" to drain`,
     async () => {
       const [peers] = await askNodes(asked, '/v1/bgp/peers', (document) => bgpPeersSchema.parse(document));
-      if (peers?.drain !== wish) return false;
+      // Of a gobgpd that is gone peers keep the paths for a while, as they were.
+      if (peers?.drain !== wish || !peers.connected) return false;
       const [told] = await askNodes(asked, '/v1/bgp/advertised', (document) => bgpAdvertisedSchema.parse(document));
       return told?.paths.every((path) => isGoing(path, wish));
     },

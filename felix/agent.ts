@@ -231,8 +231,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     log,
     signal,
   });
-  const metricsServer =
-    config.metricsListen && (await (await import('./serve-metrics.ts')).serveMetrics(config.metricsListen, metrics));
+  const metricsServer = await serveMetricsIfAsked(config, metrics, log);
 
   await untilReady(effects, signal);
   const mtu = createPodMtu({
@@ -336,6 +335,18 @@ function watchKernel(options: {
   };
   verifyAgain();
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+}
+
+/** A port that is taken is no reason to leave pods without an agent. */
+async function serveMetricsIfAsked({ metricsListen }: Config, text: () => Promise<string>, log: Log) {
+  if (metricsListen === undefined) return undefined;
+  try {
+    const { serveMetrics } = await import('./serve-metrics.ts');
+    return await serveMetrics(metricsListen, text);
+  } catch (error) {
+    log.error({ err: error, ...metricsListen }, 'metrics not served over TCP; the control socket has them');
+    return undefined;
+  }
 }
 
 async function untilReady(effects: Effects, signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import { type PeerFacts, peerHints } from '../../bgp/model/peer-hints.ts';
 import type { DesiredBgp, DesiredPeer, PeerState, RibPath } from '../../bgp/model/types.ts';
 import type { BgpPeersView, BgpPeerView } from '../../bgp/view.ts';
 import { resourceKey } from '../../datastore/resources/index.ts';
-import { cidrFamily } from '../../lib/cidr.ts';
+import { cidrFamily, cidrLength } from '../../lib/cidr.ts';
 import { type Ip, ipFamily } from '../../lib/ip.ts';
 import { type BgpParts, peerName, readPeers } from './parts.ts';
 
@@ -99,7 +99,8 @@ async function factsOf(
     refused: past?.refused ?? false,
     ...(way?.kind === 'unreachable' ? { unreachable: aboutPeer(peer.address) } : {}),
     keyMemoryShort: gobgp.problems().some((problem) => problem.includes('optmem_max')),
-    refusals: rejected.map(({ prefix, why, hint }) => {
+    // Routers above a rack send a default route as a matter of course, and it is refused as a matter of course.
+    refusals: rejected.filter(isNoDefault).map(({ prefix, why, hint }) => {
       const nextHop = model.routing.paths(prefix).find(({ from }) => from === peer.address)?.nextHop;
       const leads = nextHop === undefined || model.routing.wayTo(nextHop)?.kind !== 'unreachable';
       return { why, ...(hint === undefined ? {} : { hint }), kind: leads ? 'rule' : 'next-hop' };
@@ -109,6 +110,8 @@ async function factsOf(
     settled,
   };
 }
+
+const isNoDefault = ({ prefix }: RejectedRoute): boolean => cidrLength(prefix) > 0;
 
 const aboutPeer = (address: Ip): string => `no route of IPv${ipFamily(address)} leads to "${address}"`;
 

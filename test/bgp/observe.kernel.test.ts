@@ -136,6 +136,8 @@ test('margay bgp tells what is the matter, and a drained node loses no packet', 
     const own = story(pod.ip);
     assert.match(own, /This node: a block that this node owns/);
     assert.match(own, /Told to peers: tor .*: told, next hop .*by "what originates here"/);
+    const told = margay(['bgp', 'explain', pod.ip, ...agent, ...datastore]).stdout;
+    assert.ok(told.startsWith(`${block} on node1, block ${block} of node "node1"\n  This node\n`), told);
     const { stderr, status } = margay(['bgp', 'explain', 'x', ...agent]);
     assert.match(stderr, /Cannot explain "x": expected a prefix/);
     assert.equal(status, 1);
