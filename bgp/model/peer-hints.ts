@@ -65,7 +65,8 @@ function downHints(facts: PeerFacts, { lastError = '' }: PeerState): readonly st
   }
   if (refused)
     return [`it answers and the session is refused at the OPEN: ${asns}; also families and router ids must fit`];
-  const open = `expected BGP there with this node as a neighbour, and TCP port ${port} open in both directions`;
+  const alike = password === undefined ? '' : '; a password that was changed on one side alone looks the same';
+  const open = `expected BGP there with this node as a neighbour, and TCP port ${port} open in both directions${alike}`;
   if (connect === 'passive') return [`waits for ${address} to connect to this node: ${open}`];
   return [`${address} does not answer on TCP port ${port}: ${open}`];
 }
