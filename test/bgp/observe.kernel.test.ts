@@ -20,7 +20,7 @@ const NODE = '198.51.100.11';
 const OTHER = '198.51.100.12';
 const TOR = '198.51.100.254';
 const SERVICES = '10.96.0.0/16';
-const WAIT = { timeoutMs: 60_000 };
+const WAIT = { timeoutMs: 90_000 };
 
 test('margay bgp tells what is the matter, and a drained node loses no packet', async (t) => {
   const node = await agentNode(t);
