@@ -13,7 +13,7 @@ import { BgpError } from './rpc.ts';
 export type ApplyReport = {
   /**
    * `applied`: gobgpd has what was desired. `incomplete`: all but what `problems` name; try again later.
-   * `restart-needed`: nothing was changed, gobgpd must be restarted first. `unreachable`: gobgpd went away; wait for
+   * `restart-needed`: it does not speak as desired, and gobgpd must be restarted first. `unreachable`: gobgpd went away; wait for
    * the event `up`.
    */
   readonly outcome: 'applied' | 'incomplete' | 'restart-needed' | 'unreachable';
@@ -93,7 +93,10 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
     const actual = await rpc.unary(codec.getBgp, undefined, signal);
     if (actual.asn === 0) {
       const { addresses, warnings } = listenable(desired.global, context.isLocal);
-      await rpc.unary(codec.startBgp, { ...desired.global, listenAddresses: addresses }, signal);
+      // One address that cannot be had leaves gobgpd with the others taken and no way to try again.
+      const settings = { ...desired.global, listenAddresses: addresses };
+      const begun = await attempt('Cannot start BGP', () => rpc.unary(codec.startBgp, settings, signal));
+      if (!begun) return { ...report, outcome: 'restart-needed' };
       report = { ...report, started: true };
       for (const warning of warnings) run.warn(warning);
     } else {

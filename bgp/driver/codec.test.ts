@@ -182,7 +182,12 @@ test('addPeer says all that a peer can ask for', () => {
   assert.deepEqual(sent?.transport, { localAddress: NODE, passiveMode: true, remotePort: 1179 });
   assert.deepEqual([sent?.ttlSecurity, sent?.ebgpMultihop], [{ enabled: true, ttlMin: 254 }, undefined]);
   assert.deepEqual(sent?.routeReflector, { client: true, clusterId: '198.51.100.9' });
-  assert.deepEqual(sent?.timers?.config, { connectRetry: 5, holdTime: 90, keepaliveInterval: 30 });
+  assert.deepEqual(sent?.timers?.config, {
+    connectRetry: 5,
+    holdTime: 90,
+    keepaliveInterval: 30,
+    idleHoldAfterReset: 5,
+  });
   assert.deepEqual(
     sent?.afiSafis.map(({ prefixLimits }) => prefixLimits),
     [1, 2].map((afi) => ({ family: { afi, safi: 1 }, maxPrefixes: 1000 })),

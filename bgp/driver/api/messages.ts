@@ -96,7 +96,10 @@ export const peer = message({
   timers: nested(
     6,
     message({
-      config: nested(1, message({ connectRetry: uint(1), holdTime: uint(2), keepaliveInterval: uint(3) })),
+      config: nested(
+        1,
+        message({ connectRetry: uint(1), holdTime: uint(2), keepaliveInterval: uint(3), idleHoldAfterReset: uint(5) }),
+      ),
       state: nested(2, message({ uptime: nested(6, message({ seconds: int(1) })) })),
     }),
   ),

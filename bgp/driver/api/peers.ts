@@ -9,6 +9,12 @@ import { familyOf } from './paths.ts';
 type WirePeer = Output<FieldsOf<typeof m.peer>>;
 
 /** PeerState.SessionState by number; 0 is unknown, before the session machine runs. */
+/**
+ * Pause after a session was refused or reset. gobgpd's own is 30: so long a node would be away whose neighbour was not yet
+ * told of it when it called.
+ */
+const IDLE_HOLD_SECONDS = 5;
+
 const STATES: readonly SessionState[] = ['idle', 'idle', 'connect', 'active', 'opensent', 'openconfirm', 'established'];
 /** PeerState.AdminState PFX_CT in 3.x. */
 const OVER_LIMIT = 2;
@@ -55,6 +61,7 @@ export function peerOut(peer: DesiredPeer, note: string): Input<FieldsOf<typeof 
         connectRetry: peer.connectRetrySeconds,
         holdTime: peer.holdTimeSeconds,
         keepaliveInterval: peer.keepaliveSeconds,
+        idleHoldAfterReset: IDLE_HOLD_SECONDS,
       },
     },
     transport: {
