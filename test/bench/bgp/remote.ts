@@ -108,8 +108,12 @@ async function measureClaims(scope: Scope, { routes, agent, bird, claim }: World
       other: { name: 'BIRD hears the same', samples: times.other },
       goal: CLAIM_GOAL,
     }),
-    resultOf({ name: `part of it: handing the path to gobgpd, ${among}`, unit: 'ms', ours: times.claim }),
-    resultOf({ name: `part of it: later than BIRD, ${among}`, unit: 'ms', ours: times.alone }),
+    resultOf({
+      name: `until the claiming node has compared everything with its gobgpd, ${among}`,
+      unit: 'ms',
+      ours: times.claim,
+    }),
+    resultOf({ name: `route later than in BIRD's kernel, ${among}`, unit: 'ms', ours: times.alone }),
   ];
 }
 
