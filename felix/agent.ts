@@ -318,7 +318,7 @@ function watchKernel(options: {
   watchNftables({
     table: POLICY_TABLE.name,
     portId: nftPort,
-    onChange: () => effects.verifySoon('nftables'),
+    onChange: ({ touched }) => effects.verifySoon('nftables', touched),
     signal,
   });
   watchNftables({ table: NAT_TABLE.name, portId: nftPort, onChange: nat.verifySoon, signal });

@@ -4,6 +4,7 @@
 import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
 import type { NftChange } from '../lib/nftables/ast.ts';
+import { ALL_TOUCHED, mergeTouched, NOTHING_TOUCHED, type Touched } from '../lib/nftables/touched.ts';
 import type { NftDriver } from './driver/nftables.ts';
 import type { RouteDriver } from './driver/routes.ts';
 import { applyNodeSysctls } from './driver/sysctls.ts';
@@ -16,8 +17,8 @@ import type { Revoker } from './revoker.ts';
 export type Effects = {
   /** One pass over everything that is dirty; nothing before the first complete snapshot. */
   readonly pass: () => void;
-  /** Reads the kernel again soon, and repairs what differs. Calls in between are one. */
-  readonly verifySoon: (driver: 'nftables' | 'routes') => void;
+  /** Reads the kernel again soon, and repairs what differs. Calls in between are one. Of nftables all without `touched`. */
+  readonly verifySoon: (driver: 'nftables' | 'routes', touched?: Touched) => void;
   /** The first pass is through, and the last batch of rules went into the kernel. */
   readonly ready: () => boolean;
   /** What is not in the kernel now, as sentences. */
@@ -46,6 +47,7 @@ export function createEffects(options: {
   let nftRetryMs: number = RETRY_MS.first;
   let routeFailures: ReadonlyMap<Cidr, string> = new Map();
   let routeRetryMs: number = RETRY_MS.first;
+  let unread: Touched = NOTHING_TOUCHED;
   const pace = { nftables: createRepairPace(), routes: createRepairPace() };
 
   const firstPass = (): void => {
@@ -53,10 +55,10 @@ export function createEffects(options: {
       applyNodeSysctls();
       model.drainNft('keep');
       nft.takeOver();
-      if (nft.holds(model.nftObjects())) log.info('nftables table adopted as it is');
+      const found = nft.differences(model.nftObjects(), ALL_TOUCHED);
+      if (found.length === 0) log.info('nftables table adopted as it is');
       else {
-        model.newGeneration();
-        nft.bring(model.nftObjects());
+        bring(found);
         log.info('nftables table brought up to date');
       }
       for (const dst of routes.differing(model.routing.routes.entries())) model.routing.routes.markDirty(dst);
@@ -75,10 +77,25 @@ export function createEffects(options: {
 
   // What others changed, or a batch that was refused, may have let flows pass and be marked as judged, hence the new
   // generation.
-  const replaceTable = (): void => {
+  const bring = (found: readonly NftChange[] | 'replace'): void => {
+    const generation = model.newGeneration();
+    const objects = model.nftObjects();
+    if (found === 'replace') {
+      nft.replace(objects);
+      return;
+    }
+    const differing = new Map(found.map(({ key, before }) => [key, { key, before, after: objects.get(key) }]));
     try {
-      model.newGeneration();
-      nft.replace(model.nftObjects());
+      nft.apply([...differing.values(), ...generation.filter(({ key }) => !differing.has(key))]);
+    } catch (error) {
+      log.warn({ err: error, changes: differing.size }, 'nftables differences refused, replacing the whole table');
+      nft.replace(objects);
+    }
+  };
+
+  const writeTable = (found: readonly NftChange[] | 'replace'): void => {
+    try {
+      bring(found);
       nftFailure = undefined;
       nftRetryMs = RETRY_MS.first;
       revoker.worldChanged();
@@ -87,7 +104,7 @@ export function createEffects(options: {
       nftFailure = error instanceof Error ? error.message : String(error);
       log.error({ err: error, retryMs: nftRetryMs }, 'nftables table not written; the rules before it stand');
       timers.once('nftables-retry', nftRetryMs, () => {
-        replaceTable();
+        writeTable('replace');
         pass();
       });
       nftRetryMs = Math.min(nftRetryMs * 2, RETRY_MS.most);
@@ -102,7 +119,7 @@ export function createEffects(options: {
       nft.apply(changes);
     } catch (error) {
       log.warn({ err: error, changes: changes.length }, 'nftables batch refused, replacing the whole table');
-      replaceTable();
+      writeTable('replace');
       return;
     }
     revoker.worldChanged();
@@ -150,10 +167,24 @@ export function createEffects(options: {
   };
 
   const repairNft = (): boolean => {
-    if (nftFailure !== undefined || nft.holds(model.nftObjects())) return false;
-    log.warn('nftables table was changed by somebody else, replacing it');
-    replaceTable();
+    const touched = unread;
+    unread = NOTHING_TOUCHED;
+    if (nftFailure !== undefined) return false;
+    const found = differences(touched);
+    if (found.length === 0) return false;
+    const what = found === 'replace' ? { changes: 'all' } : { changes: found.length, first: found[0]?.key };
+    log.warn(what, 'nftables table was changed by somebody else, putting it right');
+    writeTable(found);
     return true;
+  };
+
+  const differences = (touched: Touched): readonly NftChange[] | 'replace' => {
+    try {
+      return nft.differences(model.nftObjects(), touched);
+    } catch (error) {
+      log.warn({ err: error }, 'nftables table cannot be read, replacing it');
+      return 'replace';
+    }
   };
 
   const repairRoutes = (): boolean => {
@@ -165,8 +196,10 @@ export function createEffects(options: {
 
   return {
     pass,
-    verifySoon: (driver) =>
-      timers.once(`${driver}-verify`, pace[driver].delayMs(performance.now()), () => verify(driver)),
+    verifySoon: (driver, touched = ALL_TOUCHED) => {
+      if (driver === 'nftables') unread = mergeTouched(unread, touched);
+      timers.once(`${driver}-verify`, pace[driver].delayMs(performance.now()), () => verify(driver));
+    },
     ready: () => started && nftFailure === undefined,
     repairs: () => repairs,
     failures: () => [...(nftFailure === undefined ? [] : [nftFailure]), ...routeFailures.values()],

@@ -1,5 +1,5 @@
-// Drives our nf_tables table. The exact state of the table is kept, so that a batch never asks for what may fail; after
-// an error, or when somebody else changed the table, one batch replaces it whole, without a gap.
+// Drives our nf_tables table. The exact state of the table is kept, so that a batch never asks for what may fail. What
+// somebody else changed is written back by the difference; after an error one batch replaces the table whole, without a gap.
 //
 // Where the kernel has the table flags `owner` and `persist` (from Linux 6.9), the table belongs to our socket: nobody
 // else can change it, and `nft flush ruleset` passes it by. It outlives the socket without an owner, and whoever asks
@@ -12,6 +12,7 @@ import { diffObjects } from '../../lib/nftables/diff.ts';
 import type { Nftables } from '../../lib/nftables/nfnetlink.ts';
 import { planChanges, planReplacement } from '../../lib/nftables/plan.ts';
 import { sameObjects } from '../../lib/nftables/same.ts';
+import type { Parts, Touched } from '../../lib/nftables/touched.ts';
 
 export type NftDriver = {
   /** Whether the table is, or will be, closed to others. */
@@ -26,11 +27,11 @@ export type NftDriver = {
   /** Whether the kernel's table is this, flags included; rules compare by what they do. */
   readonly holds: (objects: ReadonlyMap<NftKey, NftObject>) => boolean;
   /**
-   * Makes the table be this in one atomic batch that touches only what differs: in the moment of a commit, a packet in
-   * the old chains already sees the new sets, so sets that stay must not be made anew. Replaces the table where there is
-   * none of ours, or something in it that we do not know. @throws NftError: the old rules stand
+   * What leads from the kernel's table to this one, of what was touched or of all; none: nothing differs. In the moment of
+   * a commit, a packet in the old chains already sees the new sets, so sets that stay must not be made anew. `replace`:
+   * only a replacement does it, since there is no table of ours, or something in it that we do not know. @throws KernelError
    */
-  readonly bring: (objects: ReadonlyMap<NftKey, NftObject>) => void;
+  readonly differences: (objects: ReadonlyMap<NftKey, NftObject>, touched: Touched) => readonly NftChange[] | 'replace';
   /** One atomic batch. @throws NftError: the old rules stand */
   readonly apply: (changes: readonly NftChange[]) => void;
   /** Replaces the whole table in one atomic batch. @throws NftError: the old rules stand */
@@ -56,19 +57,28 @@ export function createNftDriver(nft: Nftables, { name }: Table, tableOwner: 'aut
       const actual = nft.dump(name);
       return isOurs(actual) && sameObjects(actual.objects, objects);
     },
-    bring: (objects) => {
-      const actual = nft.dump(name);
+    differences: (objects, touched) => {
+      const actual = touched.kind === 'all' ? nft.dump(name) : nft.dumpParts(name, touched);
       const known = isOurs(actual) && ![...actual.objects.values()].some(({ kind }) => kind === 'unknown');
-      if (!known) return replace(objects);
-      try {
-        nft.commit(planChanges(table, diffObjects(actual.objects, objects)));
-      } catch {
-        replace(objects);
-      }
+      if (!known) return 'replace';
+      return diffObjects(actual.objects, touched.kind === 'all' ? objects : partsOf(objects, touched));
     },
     apply: (changes) => nft.commit(planChanges(table, changes)),
     replace,
   };
+}
+
+function partsOf(objects: ReadonlyMap<NftKey, NftObject>, { chains, sets }: Parts): ReadonlyMap<NftKey, NftObject> {
+  const found = new Map<NftKey, NftObject>();
+  for (const [key, object] of objects) {
+    const { kind } = object;
+    const isPart =
+      (kind === 'chain' && chains.has(object.name)) ||
+      (kind === 'set' && sets.has(object.name)) ||
+      (kind === 'element' && sets.has(object.set));
+    if (isPart) found.set(key, object);
+  }
+  return found;
 }
 
 // Made and deleted in one batch, so that nothing is left and nobody sees it.

@@ -32,8 +32,8 @@ export type Model = {
   /** Changes of nft objects since the last call. `keep`: the generation stays, for the first comparison after a start. */
   readonly drainNft: (generation: 'keep' | 'bump-if-needed') => readonly NftChange[];
   readonly generation: () => Generation;
-  /** Has every established flow judged anew. */
-  readonly newGeneration: () => void;
+  /** Has every established flow judged anew; the changes of nft objects that do so. */
+  readonly newGeneration: () => readonly NftChange[];
   readonly nftObjects: () => ReadonlyMap<NftKey, NftObject>;
   readonly explainEndpoint: (endpoint: EndpointView) => readonly NftKey[];
   /** The object that is in force. */
@@ -115,9 +115,7 @@ export function createModel({
       return renderer.apply(mode === 'keep' ? { ...changes, canRevoke: false } : changes);
     },
     generation: renderer.generation,
-    newGeneration: () => {
-      renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true });
-    },
+    newGeneration: () => renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true }),
     nftObjects: renderer.objects,
     explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
     resource: resources.get,

@@ -47,12 +47,16 @@ const ATTEMPTS = 20;
 const KEY_TYPES: readonly KeyType[] = ['ipv4_addr', 'ipv6_addr', 'ifname', 'inet_proto', 'inet_service'];
 
 /** One consistent state: reads again when a commit came between. @throws KernelError ENOENT when there is no table */
-export function dumpRuleset(requests: Requests, table: TableName): Ruleset {
+export const dumpRuleset = (requests: Requests, table: TableName): Ruleset =>
+  readConsistently(requests, table, () => readRuleset(requests, table));
+
+/** What `read` reads while nobody commits. @throws KernelError EINTR when somebody always does */
+export function readConsistently<T>(requests: Requests, table: TableName, read: () => T): T {
   for (let attempt = 1; ; attempt++) {
     try {
       const generation = requests.generation();
-      const ruleset = readRuleset(requests, table);
-      if (requests.generation() === generation) return ruleset;
+      const found = read();
+      if (requests.generation() === generation) return found;
     } catch (error) {
       if (!(error instanceof KernelError && error.errno === EINTR)) throw error;
     }
@@ -113,16 +117,16 @@ function* readChains(requests: Requests, table: TableName, resolve: ResolveSet):
   for (const chain of requests.dump(NFT_MSG.getChain, (out) => out.text(NFTA_CHAIN.table, table))) {
     // Older kernels send the chains of all tables.
     if (readText(chain, NFTA_CHAIN.table) !== table) continue;
-    const name = readText(chain, NFTA_CHAIN.name) as ChainName;
-    const body = rules.get(name) ?? [];
-    if (!chain.has(NFTA_CHAIN.hook)) {
-      yield { kind: 'chain', name, rules: body };
-      continue;
-    }
-    const hook = readHook(chain);
-    if (hook === undefined) yield { kind: 'unknown', name, detail: 'chain at an unknown hook' };
-    else yield { kind: 'chain', name, hook, rules: body };
+    yield readChain(chain, rules.get(readText(chain, NFTA_CHAIN.name)) ?? []);
   }
+}
+
+export function readChain(chain: Attributes, rules: readonly Rule[]): NftObject {
+  const name = readText(chain, NFTA_CHAIN.name) as ChainName;
+  if (!chain.has(NFTA_CHAIN.hook)) return { kind: 'chain', name, rules };
+  const hook = readHook(chain);
+  if (hook === undefined) return { kind: 'unknown', name, detail: 'chain at an unknown hook' };
+  return { kind: 'chain', name, hook, rules };
 }
 
 function readHook(chain: Attributes): Hook | undefined {
@@ -153,7 +157,7 @@ export function dumpSet(requests: Requests, table: TableName, set: string): NftS
   throw new Error(`Cannot use set "${set}" of table "${table}": is ${object.detail}, expected a set of a known type`);
 }
 
-function readSet(set: Attributes): NftSet | Extract<NftObject, { kind: 'unknown' }> {
+export function readSet(set: Attributes): NftSet | Extract<NftObject, { kind: 'unknown' }> {
   const name = readText(set, NFTA_SET.name) as SetName;
   const flags = readU32(set, NFTA_SET.flags);
   const magic = readU32(set, NFTA_SET.keyType);
@@ -178,7 +182,12 @@ function readKeyTypes(magic: number): readonly KeyType[] | undefined {
   return types.length === 0 ? undefined : types;
 }
 
-function readAnonymous(requests: Requests, table: TableName, name: string, set: Attributes): AnonymousSet | undefined {
+export function readAnonymous(
+  requests: Requests,
+  table: TableName,
+  name: string,
+  set: Attributes,
+): AnonymousSet | undefined {
   const magic = readU32(set, NFTA_SET.keyType);
   const flags = readU32(set, NFTA_SET.flags);
   const type = (Object.keys(VALUE_TYPES) as ValueType[]).find((key) => VALUE_TYPES[key].magic === magic);

@@ -41,7 +41,8 @@ test('watchNftables() hears another process touch our table, not ourselves and n
   assert.deepEqual(events, []);
   await ns.exec('nft', 'add', 'element', 'inet', TABLE.name, 's4', '{ 10.0.0.1 }');
   await waitFor('the foreign change', () => events.length > 0, { timeoutMs: 20_000 });
-  assert.deepEqual(events, [{ kind: 'foreign' }]);
+  const parts = { kind: 'parts', chains: new Set(), sets: new Set(['s4']) };
+  assert.deepEqual(events, [{ kind: 'foreign', touched: parts }]);
   await ns.exec('nft', 'delete', 'table', 'inet', TABLE.name);
   await waitFor('the foreign deletion', () => events.length > 1, { timeoutMs: 20_000 });
 });

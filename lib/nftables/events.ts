@@ -4,16 +4,13 @@
 import { KernelError } from '../linux/kernel-error.ts';
 import { NETLINK, type NetlinkSocket, openNetlinkSocket } from '../linux/netlink-socket.ts';
 import type { TableName } from './ast.ts';
-import { readAttributes, readText, readU32 } from './attributes.ts';
-import { messages } from './requests.ts';
-import { NFNL_SUBSYS_NFTABLES, NFNLGRP_NFTABLES, NFT_MSG, NFTA_GEN } from './uapi.ts';
+import { type Author, type CommitReader, createCommitReader } from './commit-reader.ts';
+import { ALL_TOUCHED, mergeTouched, type Touched } from './touched.ts';
+import { NFNLGRP_NFTABLES } from './uapi.ts';
 
 /** `foreign`: somebody else changed the table; `overrun`: messages were lost, so that somebody may have. */
-export type NftEvent = { readonly kind: 'foreign' | 'overrun' };
+export type NftEvent = { readonly kind: 'foreign' | 'overrun'; readonly touched: Touched };
 
-/** The table's name is the first attribute of every message that is about a table's content. */
-const NFTA_ANY_TABLE = 1;
-const NFGENMSG_BYTES = 4;
 const ENOBUFS = 105;
 /** Holds what a batch of some hundred thousand elements announces. */
 const RECEIVE_BYTES = 64 << 20;
@@ -50,7 +47,7 @@ export function watchNftables(options: {
   const turn = (): void => {
     const { event, more } = readTurn(socket, reader);
     timer = setTimeout(turn, more ? 0 : everyMs).unref();
-    if (event !== undefined) onChange({ kind: event });
+    if (event !== undefined) onChange(event);
   };
   timer = setTimeout(turn, everyMs).unref();
   signal.addEventListener(
@@ -66,41 +63,20 @@ export function watchNftables(options: {
 function readTurn(
   socket: NetlinkSocket,
   reader: CommitReader,
-): { readonly event: NftEvent['kind'] | undefined; readonly more: boolean } {
-  let event: NftEvent['kind'] | undefined;
+): { readonly event: NftEvent | undefined; readonly more: boolean } {
+  let event: NftEvent | undefined;
   for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
     try {
       const datagram = socket.receive('poll');
       if (datagram === undefined) return { event, more: false };
-      if (reader(datagram) === 'foreign') event = 'foreign';
+      const touched = reader(datagram);
+      if (touched !== undefined) {
+        event = { kind: 'foreign', touched: event === undefined ? touched : mergeTouched(event.touched, touched) };
+      }
     } catch (error) {
       if (!(error instanceof KernelError && error.errno === ENOBUFS)) throw error;
-      event ??= 'overrun';
+      event = { kind: event?.kind ?? 'overrun', touched: ALL_TOUCHED };
     }
   }
   return { event, more: true };
-}
-
-/** Who made a commit: the address of the socket, and the process in the initial pid namespace. */
-export type Author = { readonly portId: number; readonly pid: number };
-
-export type CommitReader = (datagram: Uint8Array) => 'foreign' | 'nothing';
-
-/** Reads datagrams in order; says whether a commit ended in this one that touched `table` and was not ours. */
-export function createCommitReader(table: TableName, isOwn: (author: Author) => boolean): CommitReader {
-  let touched = false;
-  return (datagram) => {
-    let outcome: 'foreign' | 'nothing' = 'nothing';
-    for (const { type, portId, body } of messages(datagram)) {
-      if (type >> 8 !== NFNL_SUBSYS_NFTABLES) continue;
-      if ((type & 0xff) === NFT_MSG.newGen) {
-        const pid = readU32(readAttributes(body, NFGENMSG_BYTES), NFTA_GEN.procPid);
-        if (touched && !isOwn({ portId, pid })) outcome = 'foreign';
-        touched = false;
-      } else if (!touched && readText(readAttributes(body, NFGENMSG_BYTES), NFTA_ANY_TABLE) === table) {
-        touched = true;
-      }
-    }
-    return outcome;
-  };
 }

@@ -5,9 +5,11 @@ import { NETLINK, openNetlinkSocket } from '../linux/netlink-socket.ts';
 import type { CounterName, Ruleset, Table, TableName } from './ast.ts';
 import { createBatch } from './batch.ts';
 import { type CounterValue, dumpCounters, dumpRuleset, dumpSet, readTable } from './dump.ts';
+import { dumpParts } from './dump-parts.ts';
 import { NftError } from './nft-error.ts';
 import type { NftOp } from './ops.ts';
 import { createRequests } from './requests.ts';
+import type { Parts } from './touched.ts';
 
 export type Nftables = {
   /** The netlink address of our changes. */
@@ -18,6 +20,8 @@ export type Nftables = {
   readonly table: (table: TableName) => Table | undefined;
   /** The table as it is, or `undefined` when there is none. @throws KernelError */
   readonly dump: (table: TableName) => Ruleset | undefined;
+  /** Of the table these chains and sets that are there, or `undefined` when there is no table. @throws KernelError */
+  readonly dumpParts: (table: TableName, parts: Parts) => Ruleset | undefined;
   /** Named counters; empty when there is no such table. @throws KernelError */
   readonly counters: (table: TableName) => ReadonlyMap<CounterName, CounterValue>;
   /** Number of the ruleset's state in this namespace: each commit of anyone adds one. @throws KernelError */
@@ -47,6 +51,7 @@ export function openNftables(): Nftables {
     },
     table: (table) => absentAs(undefined, () => readTable(requests, table)),
     dump: (table) => absentAs(undefined, () => dumpRuleset(requests, table)),
+    dumpParts: (table, parts) => absentAs(undefined, () => dumpParts(requests, table, parts)),
     counters: (table) =>
       absentAs<ReadonlyMap<CounterName, CounterValue>>(new Map(), () => dumpCounters(requests, table)),
     generation: requests.generation,
