@@ -219,8 +219,11 @@ const communities = {
 type Peer = { readonly address: string; readonly state: string; readonly flaps: number };
 type BgpStatus = { readonly settled: boolean; readonly peers: readonly Peer[] };
 
-const bgp = async (node: Racks['node']): Promise<BgpStatus> =>
-  ((await node.status()) as { readonly bgp: BgpStatus }).bgp;
+/** With its peers by address: gobgpd lists them as it likes. */
+async function bgp(node: Racks['node']): Promise<BgpStatus> {
+  const { settled, peers } = ((await node.status()) as { readonly bgp: BgpStatus }).bgp;
+  return { settled, peers: peers.toSorted((a, b) => (a.address < b.address ? -1 : 1)) };
+}
 
 const lost = (flow: FlowEnd): number => flow.report().missing;
 
