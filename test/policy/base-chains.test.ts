@@ -97,9 +97,10 @@ function expected(hook: Hook['hook'], packet: WalkPacket): Outcome {
   const isError =
     (protocol === 'icmp' && [3, 4, 5, 11, 12].includes(type)) || (protocol === 'ipv6-icmp' && type >= 0 && type < 128);
 
+  const isLinkLocal = /^fe[89ab]/.test(saddr);
+
   if (hook === 'prerouting') {
     const own = iifname === OPEN || iifname === CLOSED ? IPS[family][iifname] === saddr : false;
-    const isLinkLocal = /^fe[89ab]/.test(saddr);
     const unnamed = saddr === '::' && protocol === 'ipv6-icmp' && [131, 135, 143].includes(type);
     return !isPod(iifname) || own || isLinkLocal || unnamed ? { verdict: 'accept', ctMark } : drop;
   }
@@ -128,7 +129,8 @@ function expected(hook: Hook['hook'], packet: WalkPacket): Outcome {
     if (!isReply && ctState !== 'related' && !policyAllows(oifname, packet)) return drop;
   }
   if (!tracked || generation === CURRENT) return { verdict: 'accept', ctMark };
-  const ofFlow = ctState !== 'related' && ctDirection === 'original';
+  // Other links have the same addresses, so what is allowed on one says nothing of the flow.
+  const ofFlow = ctState !== 'related' && ctDirection === 'original' && !isLinkLocal;
   const stamped = { verdict: 'accept', ctMark: (CURRENT | (ctMark & 0xffff)) >>> 0 };
   if (hook === 'forward' && isPod(oifname) && ofFlow) return stamped;
   if (hook === 'forward' && daddr === IPS[family].service) return drop;
@@ -141,7 +143,8 @@ function* packets(family: 4 | 6, hook: Hook['hook']): Generator<WalkPacket> {
   const oifs = hook === 'forward' ? iifs : [undefined];
   const odd =
     family === 4 ? [ip('0.0.0.0'), ip('169.254.1.1')] : [ip('::'), ip('fe80::9'), ip('febf::1'), ip('fec0::1')];
-  const sources = hook === 'prerouting' ? [own[OPEN], own[CLOSED], own.other, ...odd] : [own[OPEN] ?? own.other];
+  const local = hook === 'input' && family === 6 ? [ip('fe80::9')] : [];
+  const sources = hook === 'prerouting' ? [own[OPEN], own[CLOSED], own.other, ...odd] : [own[OPEN], ...local];
   const targets = hook === 'input' ? [own.other, ...(family === 4 ? [ip('127.0.0.1')] : [])] : [own.other, own.service];
   const senders = [undefined, own[OPEN] ?? own.other, own[CLOSED] ?? own.other];
   for (const iifname of iifs)

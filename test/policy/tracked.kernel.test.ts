@@ -85,6 +85,19 @@ test('the kernel does with tracked packets and their marks what the walker says'
     return found;
   };
 
+  /** What the other pod hears of them, and of one that all let pass. */
+  const send = async (from: 'a' | 'b', packets: readonly Buffer[]): Promise<readonly Buffer[]> => {
+    const to = from === 'a' ? 'b' : 'a';
+    const { ear, mac } = pods[from];
+    const frame = (packet: Buffer): Buffer => raw.packetFrame({ to: mac, from: ear.socket.mac }, packet);
+    const way = addressesOf(ENDS[4][from], ENDS[4][to]);
+    const passing = raw.udp(way, { sport: sport++, dport: MARKED }, randomBytes(16));
+    const mark = frame(raw.ipv4(way, raw.PROTOCOL.udp, passing));
+    const [heard = []] = await volley(ear.socket, packets.map(frame), { mark, ears: [pods[to].ear] });
+    return heard;
+  };
+  const reachedNode = (): Promise<string> => node.exec('nft', 'list', 'set', 'inet', 'watch', 'reached');
+
   for (const family of [4, 6] as const) {
     const entries: string[] = [];
     const given = new Map<number, number>();
@@ -140,18 +153,9 @@ test('the kernel does with tracked packets and their marks what the walker says'
     assert.equal(flows.size, given.size);
     for (const [port, flow] of flows) conntrack.setMark([flow], { value: given.get(port) ?? 0, mask: 0xffffffff });
 
-    const heard = { a: [] as readonly Buffer[], b: [] as readonly Buffer[] };
-    for (const [from, to] of WAYS.slice(0, 2)) {
-      const { ear, mac } = pods[from];
-      const frame = (packet: Buffer): Buffer => raw.packetFrame({ to: mac, from: ear.socket.mac }, packet);
-      const way = addressesOf(ENDS[4][from], ENDS[4][to]);
-      const passing = raw.udp(way, { sport: sport++, dport: MARKED }, randomBytes(16));
-      const mark = frame(raw.ipv4(way, raw.PROTOCOL.udp, passing));
-      const frames = shots.filter((shot) => shot.from === from).map(({ packet }) => frame(packet));
-      const [frameList = []] = await volley(ear.socket, frames, { mark, ears: [pods[to as 'a' | 'b'].ear] });
-      heard[to as 'a' | 'b'] = frameList;
-    }
-    const reached = await node.exec('nft', 'list', 'set', 'inet', 'watch', 'reached');
+    const framesOf = (sender: 'a' | 'b') => shots.filter(({ from }) => from === sender).map(({ packet }) => packet);
+    const heard = { a: await send('b', framesOf('b')), b: await send('a', framesOf('a')) };
+    const reached = await reachedNode();
     const after = await tracked();
     for (const { name, to, payload, port, isError, walked } of shots) {
       const came = to === 'node' ? reached.includes(` ${port}`) : heard[to].some((frame) => frame.includes(payload));
@@ -160,6 +164,21 @@ test('the kernel does with tracked packets and their marks what the walker says'
       if (given.has(port)) assert.equal(after.get(port)?.mark, walked.ctMark, `${name}: its mark`);
     }
     await node.exec('conntrack', '-F');
+  }
+
+  // Two pods with one link-local address: what the node lets the one do is nothing to the other.
+  const way = addressesOf('fe80::9', 'fe80::1');
+  const ports = { sport: sport++, dport: SERVICE };
+  const packet = raw.packet(way, raw.PROTOCOL.udp, raw.udp(way, ports, randomBytes(16)));
+  const flow = `-p udp -s fe80::9 -d fe80::1 --sport ${ports.sport} --dport ${ports.dport} -t 600 -u SEEN_REPLY,ASSURED`;
+  await node.exec('conntrack', '-I', ...flow.split(' '));
+  for (const [from, expected] of [
+    ['b', true],
+    ['a', false],
+  ] as const) {
+    await node.exec('nft', 'flush set inet watch reached');
+    await send(from, [packet, packet]);
+    assert.equal((await reachedNode()).includes(` ${ports.sport}`), expected, `link-local from ${from}`);
   }
 });
 

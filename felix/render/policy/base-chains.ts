@@ -14,8 +14,9 @@
 import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule } from '../../../lib/nftables/ast.ts';
 import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
 import { BASE_COUNTERS, BGP_PORTS, CHAINS, ENDPOINT_SETS, SERVICE_RANGES } from './names.ts';
-import { slowPath } from './slow-path.ts';
+import { fromLinkLocal, slowPath } from './slow-path.ts';
 import {
+  accept,
   countedBy,
   ct,
   drop,
@@ -74,7 +75,9 @@ export function generationChains(generation: Generation): readonly Chain[] {
     { kind: 'chain', name: CHAINS.stamp, rules: [stamp(oif), rule(notCurrent, goto(CHAINS.leaving))] },
     { kind: 'chain', name: CHAINS.leaving, rules: [...noServiceLoops(), stamp(iif)] },
     baseChain('in_egress', 'input', -2, judge(iif, CHAINS.input)),
-    baseChain('in_stamp', 'input', -1, [stamp(iif)]),
+    baseChain('in_stamp', 'input', -1, [rule(notCurrent, is(iif, PODS), goto(CHAINS.arrived))]),
+    // Conntrack does not tell links apart: another pod may use the same addresses and ports, so each packet is judged.
+    { kind: 'chain', name: CHAINS.arrived, rules: [rule(fromLinkLocal(), accept), stamp(iif)] },
   ];
 }
 

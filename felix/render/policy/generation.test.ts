@@ -40,9 +40,16 @@ describe('generation', () => {
     const changes = renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true });
     assert.deepEqual(
       changes.map(({ key }) => key),
-      ['fwd_egress', 'fwd_ingress', 'fwd_stamp', 'stamp', 'stamp_leaving', 'in_egress', 'in_stamp'].map(
-        (name) => `chain/${name}`,
-      ),
+      [
+        'fwd_egress',
+        'fwd_ingress',
+        'fwd_stamp',
+        'stamp',
+        'stamp_leaving',
+        'in_egress',
+        'in_stamp',
+        'stamp_arrived',
+      ].map((name) => `chain/${name}`),
     );
     assert.equal(renderer.generation(), FIRST_GENERATION);
   });

@@ -46,6 +46,8 @@ export const CHAINS = {
   stamp: 'stamp' as ChainName,
   /** What of that does not begin a flow to a pod of the node. */
   leaving: 'stamp_leaving' as ChainName,
+  /** What a pod sent to its own node, and was allowed. */
+  arrived: 'stamp_arrived' as ChainName,
 } as const;
 
 /** Where packets to the node's loopback go. */

@@ -2,7 +2,7 @@
 // to the profile of the pod's interface. Every packet here is of a pod; the base chains have seen to that.
 import { cidrRange, parseCidr } from '../../../lib/cidr.ts';
 import { ipFromBigInt, parseIp } from '../../../lib/ip.ts';
-import type { Chain, ChainName, Operand, Rule, ScalarRange } from '../../../lib/nftables/ast.ts';
+import type { Chain, ChainName, Operand, Rule, ScalarRange, Statement } from '../../../lib/nftables/ast.ts';
 import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
 import { generationMark, REVOKED } from './generation.ts';
@@ -57,7 +57,7 @@ const FROM_UNSPECIFIED = [131, 135, 143];
 // not in the sets drops everything else here.
 function oddSource(): readonly Rule[] {
   return [
-    rule(is(payload('ip6 saddr'), rangeOf('fe80::/10')), accept),
+    rule(fromLinkLocal(), accept),
     rule(
       is(payload('ip6 saddr'), unwrap(parseIp('::'))),
       is(payload('icmpv6 type'), { anyOf: FROM_UNSPECIFIED }),
@@ -66,6 +66,9 @@ function oddSource(): readonly Rule[] {
     rule(countedBy(BASE_COUNTERS.spoofed), drop),
   ];
 }
+
+/** Of an address that is known on one link only (RFC 4291 2.5.6). */
+export const fromLinkLocal = (): Statement => is(payload('ip6 saddr'), rangeOf('fe80::/10'));
 
 function rangeOf(cidr: string): ScalarRange {
   const { family, first, last } = cidrRange(unwrap(parseCidr(cidr)));
