@@ -34,9 +34,12 @@ export type CniDeps = {
 /** `signal` aborts when the caller does not wait any more: what an ADD did until then is undone. Never rejects. */
 export type CniHandler = (frame: CniFrame, signal?: AbortSignal) => Promise<CniAnswer>;
 
+/** How many calls share a turn of the event loop and what they have in common; each takes one to three milliseconds. */
+const CALLS_PER_TURN = 4;
+
 export function createCniHandler(deps: CniDeps): CniHandler {
   const lock = createKeyedLock();
-  const turn = createTurns();
+  const turn = createTurns(CALLS_PER_TURN);
 
   const run = async (request: CniRequest, signal: AbortSignal): Promise<string> => {
     switch (request.kind) {
