@@ -8,10 +8,11 @@ import type { Ip } from '../lib/ip.ts';
 import { createDoomedLinks } from '../lib/linux/doomed-links.ts';
 import { IF_PREFIX, type IfName } from '../lib/linux/if-name.ts';
 import { KernelError } from '../lib/linux/kernel-error.ts';
-import { createVeth, findLink, type Link, listLinks, setLink, type VethSpec } from '../lib/linux/links.ts';
+import { findLink, type Link, listLinks, setLink, type VethSpec } from '../lib/linux/links.ts';
 import { macFromBytes } from '../lib/linux/mac.ts';
 import { isOwnNetns, openNetns } from '../lib/linux/netns.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
+import { createVethMaker } from '../lib/linux/veth-maker.ts';
 import type { Log } from '../lib/log.ts';
 import { createUndo } from '../lib/undo.ts';
 import { CNI_CODE, CniError } from './errors.ts';
@@ -46,13 +47,14 @@ export type Wiring = {
   readonly wired: () => readonly Pick<WirePod, 'handle' | 'hostIfName'>[];
   /** What differs from how `wirePod` left it, in words; empty: nothing. `mac` and `mtu` count when given. */
   readonly checkPod: (pod: Omit<WirePod, 'mtu'> & { readonly mtu?: number }) => readonly string[];
-  /** Resolves when no link is being deleted. */
+  /** Resolves when no link is being created or deleted. */
   readonly close: () => Promise<void>;
 };
 
 /** The host ends are in the network namespace of `rtnl`, which must be the process's own. */
 export function createWiring(rtnl: Rtnl, log: Log): Wiring {
   const doomed = createDoomedLinks(rtnl);
+  const veths = createVethMaker(rtnl);
   doomed.sweep().catch((error: unknown) => log.warn({ err: error }, 'cannot delete the links of an earlier agent'));
   // Who has a name that a new pair needs.
   const removeStale = async (pod: WirePod): Promise<void> => {
@@ -75,11 +77,11 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
   const createPair = async (pod: WirePod, peer: VethSpec['peer']): Promise<Link> => {
     const veth = { name: pod.hostIfName, mac: HOST_MAC, mtu: pod.mtu, peer };
     try {
-      return createVeth(rtnl, veth);
+      return await veths.create(veth);
     } catch (error) {
       if (!(error instanceof KernelError) || error.errno !== constants.errno.EEXIST) throw error;
       await removeStale(pod);
-      return createVeth(rtnl, veth);
+      return await veths.create(veth);
     }
   };
 
@@ -148,7 +150,10 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
         throw error;
       }
     },
-    close: doomed.close,
+    close: async () => {
+      await veths.close();
+      await doomed.close();
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 // Network links by rtnetlink: read, create a veth pair, change, delete (include/uapi/linux/if_link.h).
 import { KernelError } from './kernel-error.ts';
 import { decodeLink, encodeLink, RTM_DELLINK, RTM_NEWLINK } from './link-codec.ts';
-import { NLM_F } from './netlink-message.ts';
+import { type NetlinkMessage, NLM_F } from './netlink-message.ts';
 import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
 /** A link. `running` is the carrier; `peerIndex` is the ifindex of a veth's other end, in the other end's namespace. */
@@ -83,19 +83,27 @@ export function findLink(rtnl: Rtnl, by: { readonly name: string } | { readonly 
  * @returns the end named `name`
  * @throws KernelError EEXIST when either name is taken
  */
-export function createVeth(rtnl: Rtnl, { name, mac, mtu, peer }: VethSpec): Link {
-  const op = `create veth "${name}" with peer "${peer.name}"`;
+export const createVeth = (rtnl: Rtnl, spec: VethSpec): Link => vethOf(rtnl, spec, rtnl.request(vethRequest(spec)));
+
+/** What `createVeth()` asks for, for requests in another thread. */
+export const vethRequest = ({ name, mac, mtu, peer }: VethSpec): RtnlRequest => ({
+  op: opOf({ name, peer }),
+  type: RTM_NEWLINK,
+  flags: NLM_F.CREATE | NLM_F.EXCL | NLM_F.ECHO,
+  payload: encodeLink({ name, mtu, mac, peer: { ...peer, mtu } }),
+});
+
+/** The end named `name` in the answer to `vethRequest()`. @throws KernelError */
+export function vethOf(rtnl: Rtnl, spec: VethSpec, answer: readonly NetlinkMessage[]): Link {
   // From Linux 6.2 the kernel answers with the link; before, it has to be asked.
-  const answer = rtnl.request({
-    op,
-    type: RTM_NEWLINK,
-    flags: NLM_F.CREATE | NLM_F.EXCL | NLM_F.ECHO,
-    payload: encodeLink({ name, mtu, mac, peer: { ...peer, mtu } }),
-  });
+  const { name } = spec;
   const link = answer.map(decodeLink).find((each) => each?.name === name) ?? findLink(rtnl, { name });
-  if (link === undefined) throw new KernelError(op, ENODEV, 'it is gone again');
+  if (link === undefined) throw new KernelError(opOf(spec), ENODEV, 'it is gone again');
   return link;
 }
+
+const opOf = ({ name, peer }: Pick<VethSpec, 'name' | 'peer'>): string =>
+  `create veth "${name}" with peer "${peer.name}"`;
 
 /** @throws KernelError */
 export function setLink(rtnl: Rtnl, index: number, change: LinkChange): void {

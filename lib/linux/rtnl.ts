@@ -35,6 +35,14 @@ export type Rtnl = {
   /** Many requests, some hundred in one datagram; one failure hides no other. `undefined`: done. */
   readonly requestAll: (requests: readonly RtnlRequest[]) => readonly (KernelError | undefined)[];
   /**
+   * Many requests in one datagram that another thread sends, each with its answer or what the kernel refused. No other
+   * call may be made meanwhile.
+   * @throws KernelError when nothing was sent, or answers are missing
+   */
+  readonly requestAllInThread: (
+    requests: readonly RtnlRequest[],
+  ) => Promise<readonly (readonly NetlinkMessage[] | KernelError)[]>;
+  /**
    * A dump, each message through `decode`, whose `undefined` leaves the message out. A dump that the kernel calls
    * interrupted is read again.
    * @throws KernelError
@@ -69,16 +77,22 @@ export function openRtnl(): Rtnl {
     return encodeMessage(type, flags | NLM_F.REQUEST | kind, sequence, payload);
   };
 
-  const encodeAll = (requests: readonly RtnlRequest[]): Uint8Array => {
+  const encodeAll = (requests: readonly RtnlRequest[], acks: 'last' | 'all' = 'last'): Uint8Array => {
     const bytes = new Uint8Array(requests.reduce((sum, { payload }) => sum + messageLength(payload), 0));
     let at = 0;
     for (const [index, { type, flags = 0, payload }] of requests.entries()) {
-      const ack = index === requests.length - 1 ? NLM_F.ACK : 0;
+      const ack = acks === 'all' || index === requests.length - 1 ? NLM_F.ACK : 0;
       sequence = (sequence + 1) >>> 0;
       writeMessage(bytes, at, type, flags | NLM_F.REQUEST | ack, sequence, payload);
       at += messageLength(payload);
     }
     return bytes;
+  };
+
+  // Sequence numbers must ascend inside a batch to say which request an answer belongs to.
+  const firstOf = (batch: readonly RtnlRequest[]): number => {
+    if (sequence + batch.length > 0xffffffff) sequence = 0;
+    return sequence + 1;
   };
 
   // Hands every message from `first` on to `take` until it says that the answer is complete. Older ones belong to a
@@ -135,9 +149,7 @@ export function openRtnl(): Rtnl {
       const results = new Array<KernelError | undefined>(requests.length);
       for (let at = 0; at < requests.length; at += BATCH_MESSAGES) {
         const batch = requests.slice(at, at + BATCH_MESSAGES);
-        // Sequence numbers must ascend inside a batch to say which request an answer belongs to.
-        if (sequence + batch.length > 0xffffffff) sequence = 0;
-        const first = sequence + 1;
+        const first = firstOf(batch);
         // A refusal is always told; that all went well only of the last one, which is also the end of the answers.
         const last = batch.length - 1;
         socket.send(encodeAll(batch));
@@ -149,6 +161,23 @@ export function openRtnl(): Rtnl {
         });
       }
       return results;
+    },
+    requestAllInThread: async (requests) => {
+      const first = firstOf(requests);
+      const answers: (NetlinkMessage[] | KernelError)[] = requests.map(() => []);
+      await socket.sendInThread(encodeAll(requests, 'all'));
+      receive(requests[0]?.op ?? '', first, (message) => {
+        const index = message.sequence - first;
+        if (message.type !== NLMSG.ERROR) {
+          const answer = answers[index];
+          if (Array.isArray(answer)) answer.push({ ...message, payload: new Uint8Array(message.payload) });
+          return 'more';
+        }
+        const failure = errorOf(requests[index]?.op ?? '', message);
+        if (failure !== undefined) answers[index] = failure;
+        return index === requests.length - 1 ? 'done' : 'more';
+      });
+      return answers;
     },
     dump: (request, decode) => {
       for (let tries = 0; tries < DUMP_TRIES; tries++) {
