@@ -7,7 +7,9 @@ import { openConntrack } from '../lib/linux/conntrack.ts';
 import { inNetns } from '../lib/linux/netns.ts';
 import { openRtnl } from '../lib/linux/rtnl.ts';
 import { createLog } from '../lib/log.ts';
-import { openNftables } from '../lib/nftables/nfnetlink.ts';
+import { watchNftables } from '../lib/nftables/events.ts';
+import { type Nftables, openNftables } from '../lib/nftables/nfnetlink.ts';
+import type { NftOp } from '../lib/nftables/ops.ts';
 import { unwrap } from '../lib/result.ts';
 import { waitFor } from '../lib/wait-for.ts';
 import { type TestNetns, testNetns } from '../test/support/netns.ts';
@@ -20,11 +22,24 @@ import { FIRST_GENERATION } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
 import { createRevoker } from './revoker.ts';
 
-type Node = { readonly netns: TestNetns; readonly model: Model; readonly effects: Effects; readonly pass: () => void };
+type Node = {
+  readonly netns: TestNetns;
+  readonly model: Model;
+  readonly effects: Effects;
+  readonly pass: () => void;
+  readonly nft: Nftables;
+  /** Operations sent since the last call; each is one message, of a rule with an own set three. */
+  readonly sent: () => readonly NftOp[];
+};
 
 async function node(t: TestContext, tableOwner: 'auto' | 'off'): Promise<Node> {
   const netns = await testNetns(t);
   const sockets = inNetns(netns.path, () => ({ nft: openNftables(), rtnl: openRtnl(), conntrack: openConntrack() }));
+  const sent: NftOp[] = [];
+  const commit: Nftables['commit'] = (ops) => {
+    sockets.nft.commit(ops);
+    sent.push(...ops);
+  };
   const log = createLog('test');
   log.level = 'silent';
   const model = createModel({ node: 'node1', generation: FIRST_GENERATION });
@@ -36,13 +51,23 @@ async function node(t: TestContext, tableOwner: 'auto' | 'off'): Promise<Node> {
   });
   const effects = createEffects({
     model,
-    nft: createNftDriver(sockets.nft, POLICY_TABLE, tableOwner),
+    nft: createNftDriver({ ...sockets.nft, commit }, POLICY_TABLE, tableOwner),
     routes: createRouteDriver(sockets.rtnl),
     waiters: createEndpointWaiters(() => ''),
     revoker,
     log,
   });
+  const abort = new AbortController();
+  inNetns(netns.path, () =>
+    watchNftables({
+      table: POLICY_TABLE.name,
+      portId: sockets.nft.portId,
+      onChange: ({ touched }) => effects.verifySoon('nftables', touched),
+      signal: abort.signal,
+    }),
+  );
   t.after(async () => {
+    abort.abort();
     effects.close();
     await revoker.close();
     for (const socket of Object.values(sockets)) socket.close();
@@ -51,14 +76,14 @@ async function node(t: TestContext, tableOwner: 'auto' | 'off'): Promise<Node> {
   const pass = (): void => inNetns(netns.path, effects.pass);
   pass();
   assert.equal(effects.ready(), true);
-  return { netns, model, effects, pass };
+  return { netns, model, effects, pass, nft: sockets.nft, sent: () => sent.splice(0) };
 }
 
 const listing = ({ netns }: Node): Promise<string> => netns.exec('nft', 'list', 'table', 'inet', 'margay');
 
 /** An endpoint whose pod nobody knows, without addresses: it brings elements of the dispatch, and chains. */
-function attach({ model }: Node): void {
-  const attachment = { handle: 'h', namespace: 'shop', pod: 'web', hostIfName: 'mgy1', ips: [] };
+function attach({ model }: Node, pod = 1): void {
+  const attachment = { handle: `h${pod}`, namespace: 'shop', pod: `web${pod}`, hostIfName: `mgy${pod}`, ips: [] };
   model.accept({ kind: 'attached', attachment: attachment as never });
 }
 
@@ -96,6 +121,33 @@ test('while nothing can be written, the old rules stand, and it is said which ob
   await waitFor('the agent to try again', made.effects.ready, { timeoutMs: 20_000 });
   assert.deepEqual(made.effects.failures(), []);
   assert.match(await listing(made), /map ep_eg \{[^}]*"mgy1" : goto/);
+});
+
+test('one rule that is deleted costs some messages, however large the table is', async (t) => {
+  const made = await node(t, 'off');
+  for (let pod = 0; pod < 200; pod++) attach(made, pod);
+  made.pass();
+  const elements = made.sent().flatMap((op) => (op.kind === 'add-elements' ? op.elements : []));
+  assert.ok(elements.length >= 200, `${elements.length} elements`);
+  const generation = made.model.generation();
+  const kernel = createNftDriver(made.nft, POLICY_TABLE, 'off');
+  const rule = /chain fwd_ingress \{[^}]*?goto judge_ingress # handle (\d+)/s;
+  const handle = rule.exec(await made.netns.exec('nft', '-a', 'list', 'table', 'inet', 'margay'))?.[1];
+  const deeds = [
+    `delete rule inet margay fwd_ingress handle ${handle}`,
+    'insert rule inet margay judge_egress accept',
+    'delete element inet margay ep_eg { "mgy7" }',
+    'add chain inet margay foreign',
+  ];
+  for (const deed of deeds) {
+    const repairs = made.effects.repairs().nftables;
+    await made.netns.exec('nft', deed);
+    await waitFor(deed, () => made.effects.repairs().nftables > repairs, { timeoutMs: 20_000 });
+    assert.equal(kernel.holds(made.model.nftObjects()), true, deed);
+    const { length } = made.sent();
+    assert.ok(length > 0 && length < 50, `${deed}: ${length} messages`);
+  }
+  assert.equal(made.model.generation(), generation + deeds.length, 'what slipped through is judged again');
 });
 
 test('what changes nothing writes nothing', async (t) => {

@@ -1,12 +1,12 @@
 // Reads some chains and sets of a table back from the kernel, at the price of these alone.
 import { KernelError } from '../linux/kernel-error.ts';
 import { type NftKey, type NftObject, nftKey, type Ruleset, type TableName } from './ast.ts';
-import { type Attributes, readText } from './attributes.ts';
+import { type Attributes, readText, readU32 } from './attributes.ts';
 import { readAnonymous, readChain, readConsistently, readRule, readSet, readTable } from './dump.ts';
 import { dumpElements } from './dump-elements.ts';
 import type { Requests } from './requests.ts';
 import type { Parts } from './touched.ts';
-import { NFT_MSG, NFTA_CHAIN, NFTA_RULE, NFTA_SET } from './uapi.ts';
+import { NFT_MSG, NFTA_CHAIN, NFTA_RULE, NFTA_SET, SET_FLAG } from './uapi.ts';
 
 const ENOENT = 2;
 
@@ -44,7 +44,8 @@ function* readParts(requests: Requests, table: TableName, { chains, sets }: Part
     });
     const resolve = (setName: string): ReturnType<typeof readAnonymous> => {
       const set = getSet(requests, table, setName);
-      return set && readAnonymous(requests, table, setName, set);
+      const isAnonymous = set !== undefined && (readU32(set, NFTA_SET.flags) & SET_FLAG.anonymous) !== 0;
+      return isAnonymous ? readAnonymous(requests, table, setName, set) : undefined;
     };
     const own = rules.filter((rule) => readText(rule, NFTA_RULE.chain) === name);
     yield readChain(

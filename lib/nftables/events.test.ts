@@ -3,11 +3,12 @@ import { type TestContext, test } from 'node:test';
 import { type TestNetns, testNetns } from '../../test/support/netns.ts';
 import { inNetns } from '../linux/netns.ts';
 import { waitFor } from '../wait-for.ts';
-import type { SetName } from './ast.ts';
+import type { ChainName, SetName } from './ast.ts';
 import { type NftEvent, watchNftables } from './events.ts';
 import { type Nftables, openNftables } from './nfnetlink.ts';
 import { planReplacement } from './plan.ts';
 import { rulesetOf, TABLE } from './testing/arbitrary.ts';
+import { ALL_TOUCHED, type Touched } from './touched.ts';
 
 async function bench(
   t: TestContext,
@@ -45,6 +46,36 @@ test('watchNftables() hears another process touch our table, not ourselves and n
   assert.deepEqual(events, [{ kind: 'foreign', touched: parts }]);
   await ns.exec('nft', 'delete', 'table', 'inet', TABLE.name);
   await waitFor('the foreign deletion', () => events.length > 1, { timeoutMs: 20_000 });
+});
+
+test('watchNftables() names the chains of rules and the sets of elements, and nothing less than what was touched', async (t) => {
+  const { ns, nft, events } = await bench(t);
+  nft.commit(planReplacement(rulesetOf([SET])));
+  const of = `inet ${TABLE.name}`;
+  const parts = (chains: readonly string[], sets: readonly string[]): Touched => ({
+    kind: 'parts',
+    chains: new Set(chains.map((name) => name as ChainName)),
+    sets: new Set(sets.map((name) => name as SetName)),
+  });
+  const deeds: readonly (readonly [text: string, touched: Touched])[] = [
+    [`add chain ${of} c; add chain ${of} d`, ALL_TOUCHED],
+    [`add rule ${of} c tcp dport { 80, 443 } accept; add rule ${of} d accept`, parts(['c', 'd'], [])],
+    [`add rule ${of} c accept; add element ${of} s4 { 10.0.0.1 }`, parts(['c'], ['s4'])],
+    [`flush chain ${of} c`, parts(['c'], [])],
+    [`flush set ${of} s4`, parts([], ['s4'])],
+    // Its old name is in no message.
+    [`rename chain ${of} c e`, ALL_TOUCHED],
+    [`add counter ${of} n; add rule ${of} d accept`, ALL_TOUCHED],
+    [`add set ${of} __set7 { type ipv4_addr; }`, ALL_TOUCHED],
+    [`delete set ${of} s4`, ALL_TOUCHED],
+    [`delete table ${of}`, ALL_TOUCHED],
+  ];
+  for (const [text, touched] of deeds) {
+    events.length = 0;
+    await ns.exec('nft', text);
+    await waitFor(text, () => events.length > 0, { timeoutMs: 20_000 });
+    assert.deepEqual(events, [{ kind: 'foreign', touched }], text);
+  }
 });
 
 test('watchNftables() reports lost messages and goes on', async (t) => {

@@ -17,6 +17,7 @@ import { planChanges, planReplacement } from './plan.ts';
 import { printRuleset } from './print.ts';
 import { rulesetOf, rulesets, TABLE } from './testing/arbitrary.ts';
 import { normaliseListing } from './testing/normalise.ts';
+import type { Parts } from './touched.ts';
 
 type Bench = {
   readonly ns: TestNetns;
@@ -47,6 +48,16 @@ async function bench(t: TestContext): Promise<Bench> {
 
 const sortedObjects = (ruleset: Ruleset | undefined): readonly (readonly [string, NftObject])[] =>
   [...(ruleset?.objects ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** All its chains and sets, and one of each that is not there. */
+const partsOf = ({ objects }: Ruleset): Parts => ({
+  chains: new Set([...objects.values()].flatMap((object) => (object.kind === 'chain' ? object.name : []))).add(
+    'none' as ChainName,
+  ),
+  sets: new Set([...objects.values()].flatMap((object) => (object.kind === 'set' ? object.name : []))).add(
+    'none' as SetName,
+  ),
+});
 
 const REMOVE: readonly NftOp[] = [
   { kind: 'add-table', table: TABLE },
@@ -82,6 +93,10 @@ test('commit() makes what printRuleset() prints, and nft -f of it makes what dum
       nft.commit(REMOVE);
       await load(printed);
       assert.deepEqual(sortedObjects(nft.dump(TABLE.name)), sortedObjects(ruleset));
+      assert.deepEqual(
+        sortedObjects(nft.dumpParts(TABLE.name, partsOf(ruleset))),
+        sortedObjects(ruleset).filter(([, { kind }]) => kind !== 'counter'),
+      );
     }),
     { numRuns: 40, examples: [[REUSING]] },
   );
