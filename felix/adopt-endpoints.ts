@@ -4,7 +4,7 @@ import type { Store } from '../datastore/store.ts';
 import type { Handle } from '../ipam/handle.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import { cidrAddress } from '../lib/cidr.ts';
-import { DOOMED_GROUP } from '../lib/linux/doomed-links.ts';
+import { isDoomedGroup } from '../lib/linux/doomed-links.ts';
 import { IF_PREFIX } from '../lib/linux/if-name.ts';
 import { listLinks } from '../lib/linux/links.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
@@ -44,7 +44,7 @@ export async function adoptLostEndpoints(parts: {
 export function findHostEnds(rtnl: Rtnl, routes: Pick<RouteDriver, 'read'>): readonly FoundLink[] {
   const endpointRoutes = [...routes.read().values()].filter(({ type, oif }) => type === 'unicast' && oif !== undefined);
   return listLinks(rtnl)
-    .filter(({ name, kind, group }) => name.startsWith(IF_PREFIX) && kind === 'veth' && group !== DOOMED_GROUP)
+    .filter(({ name, kind, group }) => name.startsWith(IF_PREFIX) && kind === 'veth' && !isDoomedGroup(group))
     .map(({ name, alias, index }) => ({
       name,
       alias,

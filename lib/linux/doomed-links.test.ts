@@ -35,6 +35,21 @@ test('doom() soon deletes links together, and at once when somebody cannot wait'
   await Promise.all(both);
 });
 
+test('doom() of more links than go at once deletes all of them, and sweep() those of every group', async (t) => {
+  const { rtnl, doomed, pod } = await node(t);
+  const [last = 0, ...indexes] = veths(rtnl, pod, 151);
+  const going = Promise.all(indexes.map((index) => doomed.doom([index], 'soon')));
+  const groups = new Map<number, number>();
+  for (const { group } of listLinks(rtnl)) groups.set(group, (groups.get(group) ?? 0) + 1);
+  groups.delete(0);
+  assert.deepEqual([...groups.values()], [64, 64, 22]);
+  await going;
+  assert.deepEqual(names(rtnl), ['lo', 'mgy0']);
+  setLink(rtnl, last, { group: Math.max(...groups.keys()) });
+  await doomed.sweep();
+  assert.deepEqual(names(rtnl), ['lo']);
+});
+
 test('sweep() deletes what an earlier process had marked, and nothing else', async (t) => {
   const { rtnl, doomed, pod } = await node(t);
   const [first = 0] = veths(rtnl, pod, 2);

@@ -1,6 +1,6 @@
 // Deleting links without waiting for it on the main thread. The kernel takes some 16 ms to delete a link and 27 ms for a
-// hundred of them at once, so links to delete are put into one interface group, and the group is deleted by a request
-// that another thread sends.
+// hundred of them at once, so links to delete are put into interface groups, and a group is deleted by a request that
+// another thread sends. Meanwhile nobody can change links or routes, so that no group is made larger than it need be.
 import { setTimeout as delay } from 'node:timers/promises';
 import koffi from 'koffi';
 import { KernelError } from './kernel-error.ts';
@@ -9,8 +9,14 @@ import { setLink } from './links.ts';
 import { decodeMessages, encodeMessage, NLM_F, NLMSG, readI32 } from './netlink-message.ts';
 import type { Rtnl } from './rtnl.ts';
 
-/** The interface group of links that are about to go. */
+/** The first of the interface groups of links that are about to go, which follow each other. */
 export const DOOMED_GROUP = 0x6d677978;
+const GROUPS = 8;
+/** How many links go at once, as long as no more than eight times as many are about to go. */
+const LINKS_PER_GROUP = 64;
+
+/** Whether a link of this interface group is about to go. */
+export const isDoomedGroup = (group: number): boolean => group >= DOOMED_GROUP && group < DOOMED_GROUP + GROUPS;
 
 export type DoomedLinks = {
   /**
@@ -36,7 +42,34 @@ const MSG_DONTWAIT = 0x40;
 
 /** For the network namespace that the thread is in now, which must be that of `rtnl`. @throws KernelError */
 export function createDoomedLinks(rtnl: Rtnl): DoomedLinks {
-  const group = openGroupDeleter();
+  const deleter = openGroupDeleter();
+  // How many links have been marked for each group since its last deletion began.
+  let marked: readonly number[] = Array.from({ length: GROUPS }, () => 0);
+  // Somebody asked for those of an earlier process too.
+  let isEverythingDue = false;
+
+  const deleteMarked = async (): Promise<void> => {
+    const groups = marked.flatMap((links, n) => (links > 0 || isEverythingDue ? [n] : []));
+    isEverythingDue = false;
+    try {
+      for (const n of groups) {
+        marked = marked.with(n, 0);
+        await deleter.run(DOOMED_GROUP + n);
+      }
+    } catch (error) {
+      // What was marked is not counted any more.
+      isEverythingDue = true;
+      throw error;
+    }
+  };
+  const markOne = (index: number): boolean => {
+    const room = marked.findIndex((links) => links < LINKS_PER_GROUP);
+    const n = room >= 0 ? room : marked.indexOf(Math.min(...marked));
+    if (!mark(rtnl, index, DOOMED_GROUP + n)) return false;
+    marked = marked.with(n, (marked[n] ?? 0) + 1);
+    return true;
+  };
+
   // At most one deletion runs and one waits; links marked meanwhile are all taken by the waiting one.
   let running: Promise<void> | undefined;
   let waiting: Promise<void> | undefined;
@@ -49,7 +82,7 @@ export function createDoomedLinks(rtnl: Rtnl): DoomedLinks {
       .then(() => {
         waiting = undefined;
         running = next;
-        return group.run();
+        return deleteMarked();
       });
     waiting = next;
     return next;
@@ -67,21 +100,24 @@ export function createDoomedLinks(rtnl: Rtnl): DoomedLinks {
 
   return {
     doom: async (indexes, when = 'now') => {
-      const found = indexes.filter((index) => mark(rtnl, index));
+      const found = indexes.filter(markOne);
       if (found.length > 0) await (when === 'now' ? sweep() : sweepSoon());
     },
-    sweep,
+    sweep: () => {
+      isEverythingDue = true;
+      return sweep();
+    },
     close: async () => {
       await planned?.catch(() => undefined);
       await Promise.allSettled([running, waiting]);
-      group.close();
+      deleter.close();
     },
   };
 }
 
-function mark(rtnl: Rtnl, index: number): boolean {
+function mark(rtnl: Rtnl, index: number, group: number): boolean {
   try {
-    setLink(rtnl, index, { group: DOOMED_GROUP });
+    setLink(rtnl, index, { group });
     return true;
   } catch (error) {
     if (error instanceof KernelError && error.errno === ENODEV) return false;
@@ -89,7 +125,7 @@ function mark(rtnl: Rtnl, index: number): boolean {
   }
 }
 
-function openGroupDeleter(): { readonly run: () => Promise<void>; readonly close: () => void } {
+function openGroupDeleter(): { readonly run: (group: number) => Promise<void>; readonly close: () => void } {
   const libc = koffi.load(null);
   const socket = libc.func('int socket(int domain, int type, int protocol)');
   const send = libc.func('int64_t send(int fd, void *data, size_t length, int flags)');
@@ -98,14 +134,13 @@ function openGroupDeleter(): { readonly run: () => Promise<void>; readonly close
   const op = 'delete the doomed links';
   const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, 0);
   if (fd < 0) throw new KernelError(op, koffi.errno());
-  const payload = encodeLink({ group: DOOMED_GROUP });
   let sequence = 0;
   let open = true;
 
-  const run = async (): Promise<void> => {
+  const run = async (group: number): Promise<void> => {
     if (!open) return;
     sequence++;
-    const request = encodeMessage(RTM_DELLINK, NLM_F.REQUEST | NLM_F.ACK, sequence, payload);
+    const request = encodeMessage(RTM_DELLINK, NLM_F.REQUEST | NLM_F.ACK, sequence, encodeLink({ group }));
     const sent = await new Promise<number>((resolve, reject) => {
       send.async(fd, request, request.length, 0, (error: unknown, result: number) =>
         error === null || error === undefined ? resolve(result) : reject(error),
