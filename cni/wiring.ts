@@ -161,9 +161,16 @@ const { ENODEV } = constants.errno;
 
 /** Of nobody's range: locally administered and not of a group (IEEE 802). */
 function randomMac(): string {
-  const bytes = randomBytes(6);
+  if (random.length < MAC_BYTES) random = randomBytes(RANDOM_BYTES);
+  const bytes = random.subarray(0, MAC_BYTES);
+  random = random.subarray(MAC_BYTES);
   return macFromBytes(bytes.with(0, ((bytes[0] ?? 0) & 0xfc) | 0x02));
 }
+
+// Asking for six bytes takes as long as asking for many.
+let random = Buffer.alloc(0);
+const MAC_BYTES = 6;
+const RANDOM_BYTES = 64 * MAC_BYTES;
 
 const isOurs = ({ name, kind }: Link): boolean => name.startsWith(IF_PREFIX) && kind === 'veth';
 

@@ -121,8 +121,16 @@ export function readU16(bytes: Uint8Array, at = 0): number {
 
 /** Text up to the first NUL. */
 export function readString(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return UTF8.decode(end < 0 ? bytes : bytes.subarray(0, end));
+  const found = bytes.indexOf(0);
+  const end = found < 0 ? bytes.length : found;
+  // Names are short and nearly always of ASCII, for which a decoder takes longer than this.
+  let text = '';
+  for (let at = 0; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte > 0x7f) return UTF8.decode(bytes.subarray(0, end));
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** A fixed C structure: fields of 1, 2 or 4 bytes in order, without implicit padding. */
