@@ -105,9 +105,16 @@ export function createAttributeWriter(firstBytes = 64 * 1024): AttributeWriter {
 /** The attributes of one level by type; of repeated types the last. */
 export type Attributes = ReadonlyMap<number, Buffer>;
 
+/** @throws RangeError on a broken length */
 export function readAttributes(bytes: Uint8Array, from = 0): Attributes {
   const attributes = new Map<number, Buffer>();
-  for (const { type, value } of walkAttributes(bytes, from)) attributes.set(type, value);
+  const buffer = viewOf(bytes);
+  // Not by walkAttributes: a large table is some hundred thousand attributes, and a generator costs as much as the rest.
+  for (let at = from; at + 4 <= buffer.length; ) {
+    const length = lengthAt(buffer, at);
+    attributes.set(buffer.readUInt16LE(at + 2) & NLA_TYPE_MASK, buffer.subarray(at + 4, at + length));
+    at += (length + 3) & ~3;
+  }
   return attributes;
 }
 
@@ -116,15 +123,21 @@ export function* walkAttributes(
   bytes: Uint8Array,
   from = 0,
 ): Generator<{ readonly type: number; readonly value: Buffer; readonly at: number }> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = viewOf(bytes);
   for (let at = from; at + 4 <= buffer.length; ) {
-    const length = buffer.readUInt16LE(at);
-    if (length < 4 || at + length > buffer.length) {
-      throw new RangeError(`Cannot read a netlink attribute of ${length} bytes: expected 4 to ${buffer.length - at}`);
-    }
+    const length = lengthAt(buffer, at);
     yield { type: buffer.readUInt16LE(at + 2) & NLA_TYPE_MASK, value: buffer.subarray(at + 4, at + length), at };
     at += (length + 3) & ~3;
   }
+}
+
+const viewOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+function lengthAt(buffer: Buffer, at: number): number {
+  const length = buffer.readUInt16LE(at);
+  if (length >= 4 && at + length <= buffer.length) return length;
+  throw new RangeError(`Cannot read a netlink attribute of ${length} bytes: expected 4 to ${buffer.length - at}`);
 }
 
 /** `absent` when there is no such attribute. */
