@@ -138,6 +138,7 @@ test('one rule that is deleted costs some messages, however large the table is',
     'insert rule inet margay judge_egress accept',
     'delete element inet margay ep_eg { "mgy7" }',
     'add chain inet margay foreign',
+    'rename chain inet margay fwd_ingress elsewhere',
   ];
   for (const deed of deeds) {
     const repairs = made.effects.repairs().nftables;
