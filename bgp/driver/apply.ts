@@ -93,10 +93,11 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
     const actual = await rpc.unary(codec.getBgp, undefined, signal);
     if (actual.asn === 0) {
       const { addresses, warnings } = listenable(desired.global, context.isLocal);
-      // One address that cannot be had leaves gobgpd with the others taken and no way to try again.
       const settings = { ...desired.global, listenAddresses: addresses };
       const begun = await attempt('Cannot start BGP', () => rpc.unary(codec.startBgp, settings, signal));
-      if (!begun) return { ...report, outcome: 'restart-needed' };
+      // After one address that could not be had, gobgpd keeps the others taken, from itself as well.
+      if (!begun)
+        return { ...report, outcome: /already in use/.test(problems.join()) ? 'restart-needed' : 'incomplete' };
       report = { ...report, started: true };
       for (const warning of warnings) run.warn(warning);
     } else {

@@ -96,6 +96,7 @@ for (const { generation, program, codec } of await gobgpds())
           accepted: 1,
           advertised: 1,
           endOfRib: true,
+          opensReceived: 1,
           families: new Map([[4, { received: 1, accepted: 1, advertised: 1, endOfRib: true }]]),
           up: 'number',
         })),
@@ -225,9 +226,26 @@ test('an address that gobgpd cannot listen on is named; apply() works once it is
   await seen('up');
   const report = await gobgp.apply(desiredOf('n1'), NEVER);
   assert.equal(report.outcome, 'incomplete');
-  assert.match(report.problems.join(), /^Cannot call gobgpd "StartBgp": .*198\.51\.100\.1:179.*cannot assign/);
+  assert.match(report.problems.join(), /Cannot call gobgpd "StartBgp": .*198\.51\.100\.1:179.*cannot assign/);
   await router.netns.exec('ip', 'address', 'add', `${ADDRESS.n1}/24`, 'dev', 'eth0');
   assert.deepEqual((await gobgp.apply(desiredOf('n1'), NEVER)).problems, []);
+});
+
+test('a gobgpd that kept some of its addresses and can never have the others has to be started anew', async (t) => {
+  const { n1: router } = await bgpSegment(t, { n1: ADDRESS.n1 });
+  const { gobgp, seen, crash, restart } = startSpeaker(t, router);
+  await seen('up');
+  const desired = desiredOf('n1');
+  const listenAddresses = [...desired.global.listenAddresses, ip('198.51.100.77')];
+  assert.equal(
+    (await gobgp.apply({ ...desired, global: { ...desired.global, listenAddresses } }, NEVER)).outcome,
+    'incomplete',
+  );
+  assert.equal((await gobgp.apply(desired, NEVER)).outcome, 'restart-needed');
+  await crash();
+  restart();
+  await seen('up', 2);
+  assert.equal((await gobgp.apply(desired, NEVER)).outcome, 'applied');
 });
 
 test('apply() and rib() end when they are told to', async (t) => {

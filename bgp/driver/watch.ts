@@ -21,6 +21,8 @@ export type Watch = {
 
 /** Changes within this time are one event. */
 const QUIET_MS = 20;
+/** What belongs to one message of the daemon comes within this time, in milliseconds. */
+const FIRST_MS = 2;
 /** From this number on, reading one prefix after the other costs gobgpd more than listing all. */
 const MOST_PREFIXES = 200;
 const RETRY_MS = { first: 50, last: 1000 };
@@ -67,9 +69,11 @@ export async function watchForever({ rpc, log, onEvent, onGeneration, signal }: 
 
 function coalesce(onEvent: (event: BgpEvent) => void) {
   const due = new Map<WatchedChange['kind'], NodeJS.Timeout>();
+  const toldAt = new Map<WatchedChange['kind'], number>();
   let prefixes = new Set<Cidr>();
   const tell = (kind: WatchedChange['kind']): void => {
     due.delete(kind);
+    toldAt.set(kind, performance.now());
     onEvent(kind === 'peer-changed' ? { kind } : { kind, ...taken() });
   };
   const taken = (): { readonly prefixes?: ReadonlySet<Cidr> } => {
@@ -82,7 +86,10 @@ function coalesce(onEvent: (event: BgpEvent) => void) {
       if (change.kind === 'rib-changed' && prefixes.size < MOST_PREFIXES) {
         for (const prefix of change.prefixes) prefixes.add(prefix);
       }
-      if (!due.has(change.kind)) due.set(change.kind, setTimeout(tell, QUIET_MS, change.kind));
+      if (due.has(change.kind)) return;
+      // A single change is told at once; only those of a burst wait for each other.
+      const since = performance.now() - (toldAt.get(change.kind) ?? Number.NEGATIVE_INFINITY);
+      due.set(change.kind, setTimeout(tell, since < QUIET_MS ? QUIET_MS : FIRST_MS, change.kind));
     },
     stop: (): void => {
       for (const timer of due.values()) clearTimeout(timer);
