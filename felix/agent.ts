@@ -18,7 +18,7 @@ import { replaySpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import type { Ipam } from '../ipam/ipam.ts';
-import { type Cidr, cidrOf } from '../lib/cidr.ts';
+import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
@@ -140,8 +140,14 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   });
 
   const ipam = await openAgentIpam({ store, config, model, log, signal });
+  let ownBlocks: readonly Cidr[] | undefined;
   const tellBlocks = (): void => {
-    dispatch({ kind: 'blocks', blocks: ipam.blocks().map((block) => block.cidr) });
+    const blocks = ipam.blocks().map((block) => block.cidr);
+    // A block that was another node's: pods here may have flows with the pods that had its addresses there.
+    const added = ownBlocks === undefined ? [] : blocks.filter((block) => ownBlocks?.includes(block) !== true);
+    ownBlocks = blocks;
+    dispatch({ kind: 'blocks', blocks });
+    if (added.length > 0) revoker.addressesGone(added.flatMap(cidrAddresses));
   };
   const claimBlock = async (): Promise<void> => {
     const outcome = await ipam.claimFirstBlock();

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { cidrContains, cidrOf, cidrOverlaps, cidrRange, mergeRanges, parseCidr, subtractRanges } from './cidr.ts';
+import {
+  cidrAddresses,
+  cidrContains,
+  cidrOf,
+  cidrOverlaps,
+  cidrRange,
+  mergeRanges,
+  parseCidr,
+  subtractRanges,
+} from './cidr.ts';
 import { type Family, familyBits, ipFromBigInt, parseIp } from './ip.ts';
 import { unwrap } from './result.ts';
 
@@ -72,4 +81,11 @@ test('mergeRanges() joins what touches', () => {
       ['10.0.3.0', '10.0.3.255'],
     ],
   );
+});
+
+test('cidrAddresses() lists them all, and refuses what is too many', () => {
+  assert.deepEqual(cidrAddresses(cidr('10.0.0.254/31')), ['10.0.0.254', '10.0.0.255']);
+  assert.deepEqual(cidrAddresses(cidr('fd00::/127')), ['fd00::', 'fd00::1']);
+  assert.equal(cidrAddresses(cidr('10.244.0.0/16')).length, 65_536);
+  assert.throws(() => cidrAddresses(cidr('fd00::/64')), /Cannot list the addresses of "fd00::\/64"/);
 });

@@ -62,6 +62,14 @@ export function cidrRange(cidr: Cidr): IpRange {
 /** Number of addresses. */
 export const cidrSize = (cidr: Cidr): bigint => 1n << BigInt(familyBits(cidrFamily(cidr)) - cidrLength(cidr));
 
+/** Every address of it, in order. @throws RangeError above 65,536 of them */
+export function cidrAddresses(cidr: Cidr): readonly Ip[] {
+  const { family, first } = cidrRange(cidr);
+  const size = cidrSize(cidr);
+  if (size > 65_536n) throw new RangeError(`Cannot list the addresses of "${cidr}": ${size} of them, at most 65536`);
+  return Array.from({ length: Number(size) }, (_, index) => ipFromBigInt(first + BigInt(index), family));
+}
+
 export function cidrContains(cidr: Cidr, ip: Ip): boolean {
   if (cidrFamily(cidr) !== ipFamily(ip)) return false;
   if (cidrFamily(cidr) === 4) return cidrOf(ip, cidrLength(cidr)) === cidr;
