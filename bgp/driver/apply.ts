@@ -13,8 +13,8 @@ import { BgpError } from './rpc.ts';
 export type ApplyReport = {
   /**
    * `applied`: gobgpd has what was desired. `incomplete`: all but what `problems` name; try again later.
-   * `restart-needed`: it does not speak as desired, and gobgpd must be restarted first. `unreachable`: gobgpd went away; wait for
-   * the event `up`.
+   * `restart-needed`: it does not speak as desired, and gobgpd must be restarted first. `unreachable`: gobgpd went away;
+   * wait for the event `up`.
    */
   readonly outcome: 'applied' | 'incomplete' | 'restart-needed' | 'unreachable';
   /** Sentences for people; also warnings, which do not make it incomplete. */
