@@ -1,10 +1,10 @@
 // The pods of a node as its container runtime tells them, over the Container Runtime Interface
 // (k8s.io/cri-api, runtime.v1). Reads only.
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { type Message, message, messages, nested, string, uint } from '../../bgp/driver/wire/message.ts';
-import type { Sandbox } from '../../ipam/model/check.ts';
 
-const DEADLINE_MS = 10_000;
+import { message, messages, nested, string, uint } from '../../bgp/driver/wire/message.ts';
+import type { Sandbox } from '../../ipam/model/check.ts';
+import { createCriClient } from './cri-client.ts';
+
 /** PodSandboxState SANDBOX_READY and NamespaceMode NODE. */
 const READY = 0;
 const NODE = 2;
@@ -30,19 +30,7 @@ const statusResponse = message({
 
 /** All sandboxes, those that have ended included. @throws Error with the socket, when it does not answer */
 export async function listSandboxes(socketPath: string): Promise<readonly Sandbox[]> {
-  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
-  const call = <Out>(method: string, request: Uint8Array, answer: Message<Out>) =>
-    new Promise<ReturnType<typeof answer.decode>>((resolve, reject) => {
-      client.makeUnaryRequest(
-        `/runtime.v1.RuntimeService/${method}`,
-        (bytes: Buffer) => bytes,
-        (bytes: Buffer) => answer.decode(bytes),
-        Buffer.from(request),
-        new Metadata(),
-        { deadline: Date.now() + DEADLINE_MS },
-        (error, value) => (value === undefined ? reject(error) : resolve(value)),
-      );
-    });
+  const { call, close } = createCriClient(socketPath);
   try {
     const { items } = await call('ListPodSandbox', nothing.encode({}), sandboxList);
     const sandboxes: Sandbox[] = [];
@@ -55,7 +43,7 @@ export async function listSandboxes(socketPath: string): Promise<readonly Sandbo
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot ask container runtime at "${socketPath}": ${why}, expected a CRI socket`, { cause: error });
   } finally {
-    client.close();
+    close();
   }
 }
 

@@ -1,7 +1,8 @@
 // As much of the Container Runtime Interface (k8s.io/cri-api, runtime.v1) as a test needs to start and stop pods as a
 // kubelet does.
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { int, type Message, message, messages, nested, string, uint } from '../../bgp/driver/wire/message.ts';
+
+import { int, message, messages, nested, string, uint } from '../../bgp/driver/wire/message.ts';
+import { createCriClient } from '../../cli/ipam/cri-client.ts';
 
 export type PortMapping = { readonly containerPort: number; readonly hostPort: number };
 
@@ -47,19 +48,7 @@ const runtimeStatus = message({ status: nested(1, message({ conditions: messages
 const nothing = message({});
 
 export function createCri(socketPath: string): Cri {
-  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
-  const call = <Out>(method: string, request: Uint8Array, answer: Message<Out>) =>
-    new Promise<ReturnType<typeof answer.decode>>((resolve, reject) => {
-      client.makeUnaryRequest(
-        `/runtime.v1.RuntimeService/${method}`,
-        (bytes: Buffer) => bytes,
-        (bytes: Buffer) => answer.decode(bytes),
-        Buffer.from(request),
-        new Metadata(),
-        { deadline: Date.now() + DEADLINE_MS },
-        (error, value) => (value === undefined ? reject(error) : resolve(value)),
-      );
-    });
+  const { call, close } = createCriClient(socketPath, DEADLINE_MS);
   return {
     runPod: async ({ namespace, name, uid, ports = [], annotations = {} }) => {
       const config = {
@@ -85,6 +74,6 @@ export function createCri(socketPath: string): Cri {
       const network = status?.conditions.find(({ type }) => type === 'NetworkReady');
       return network?.status === 1 ? '' : (network?.message ?? 'no condition NetworkReady');
     },
-    close: () => client.close(),
+    close,
   };
 }
