@@ -117,7 +117,8 @@ export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined 
   for (let at = IFINFOMSG_BYTES; at + 4 <= payload.length; ) {
     const length = readU16(payload, at);
     if (length < 4 || at + length > payload.length) break;
-    const [from, to] = [at + 4, at + length];
+    const from = at + 4;
+    const to = at + length;
     switch (readU16(payload, at + 2) & TYPE_MASK) {
       case IFLA.ADDRESS:
         if (to - from === 6) link.mac = macFromBytes(payload.subarray(from, to));
@@ -132,7 +133,7 @@ export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined 
         link.peerIndex = readU32(payload, from);
         break;
       case IFLA.LINKINFO: {
-        const kind = kindOf(payload.subarray(from, to));
+        const kind = kindOf(payload, from, to);
         if (kind !== undefined) link.kind = kind;
         break;
       }
@@ -149,11 +150,14 @@ export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined 
   return link;
 }
 
-function kindOf(info: Uint8Array): string | undefined {
-  for (let at = 0; at + 4 <= info.length; ) {
-    const length = readU16(info, at);
-    if (length < 4 || at + length > info.length) break;
-    if ((readU16(info, at + 2) & TYPE_MASK) === IFLA_INFO_KIND) return readString(info.subarray(at + 4, at + length));
+/** In the attributes from `from` up to `to`. */
+function kindOf(payload: Uint8Array, from: number, to: number): string | undefined {
+  for (let at = from; at + 4 <= to; ) {
+    const length = readU16(payload, at);
+    if (length < 4 || at + length > to) break;
+    if ((readU16(payload, at + 2) & TYPE_MASK) === IFLA_INFO_KIND) {
+      return readString(payload.subarray(at + 4, at + length));
+    }
     at += align(length);
   }
   return undefined;

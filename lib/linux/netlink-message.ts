@@ -21,6 +21,8 @@ const HEADER_LENGTH = 16;
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const UTF8 = new TextDecoder();
+/** Bytes of a text up to which putting it together is quicker than a decoder. */
+const SHORT = 16;
 
 /** A parsed message; `payload` begins after the netlink header. `port` is the sender's, 0 for the kernel itself. */
 export type NetlinkMessage = {
@@ -124,6 +126,7 @@ export function readString(bytes: Uint8Array): string {
   const found = bytes.indexOf(0);
   const end = found < 0 ? bytes.length : found;
   // Names are short and nearly always of ASCII, for which a decoder takes longer than this.
+  if (end > SHORT) return UTF8.decode(bytes.subarray(0, end));
   let text = '';
   for (let at = 0; at < end; at++) {
     const byte = bytes[at] ?? 0;

@@ -2,7 +2,7 @@
 // may be older than this process; such a set is looked up once.
 import type { Element, NftSet, TableName } from './ast.ts';
 import { createAttributeWriter } from './attributes.ts';
-import { writeOp } from './encode/messages.ts';
+import { type BatchWriter, writeOp } from './encode/messages.ts';
 import type { NftOp } from './ops.ts';
 import type { Refusal } from './requests.ts';
 import { NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, NLM_F } from './uapi.ts';
@@ -33,23 +33,26 @@ export function createBatch(lookUpSet: (table: TableName, set: string) => NftSet
     let sequence = FIRST_SEQUENCE;
     let setId = 0;
     let last = 0;
+    let current: NftOp | undefined;
     const owners: { readonly op: NftOp; readonly elements?: readonly Element[]; readonly at: number }[] = [];
+    // One for all operations: a batch may have a hundred thousand of them.
+    const writer: BatchWriter = {
+      out,
+      nextSequence: (elements) => {
+        last = out.length();
+        if (current !== undefined) {
+          owners.push(elements === undefined ? { op: current, at: last } : { op: current, elements, at: last });
+        }
+        return sequence++;
+      },
+      nextSetId: () => ++setId,
+      setOf,
+    };
     control(NFNL_MSG_BATCH_BEGIN, 0);
     for (const op of ops) {
       remember(sets, op);
-      writeOp(
-        {
-          out,
-          nextSequence: (elements) => {
-            last = out.length();
-            owners.push(elements === undefined ? { op, at: last } : { op, elements, at: last });
-            return sequence++;
-          },
-          nextSetId: () => ++setId,
-          setOf: (table, set) => setOf(table, set),
-        },
-        op,
-      );
+      current = op;
+      writeOp(writer, op);
     }
     const lastSequence = sequence - 1;
     control(NFNL_MSG_BATCH_END, sequence);

@@ -53,9 +53,9 @@ export function createCommitReader(table: TableName, isOwn: (author: Author) => 
     for (const { type, portId, body } of messages(datagram)) {
       if (type >> 8 !== NFNL_SUBSYS_NFTABLES) continue;
       if ((type & 0xff) === NFT_MSG.newGen) {
+        if (touched === undefined) continue;
         const pid = readU32(readAttributes(body, NFGENMSG_BYTES), NFTA_GEN.procPid);
-        if (touched !== undefined && !isOwn({ portId, pid }))
-          outcome = mergeTouched(outcome ?? NOTHING_TOUCHED, touched);
+        if (!isOwn({ portId, pid })) outcome = mergeTouched(outcome ?? NOTHING_TOUCHED, touched);
         touched = undefined;
         madeForRules.clear();
       } else if (touched?.kind !== 'all' && !isOwn({ portId, pid: NO_PID })) {

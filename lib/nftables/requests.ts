@@ -125,20 +125,23 @@ type Message = {
 };
 
 /** The messages of a datagram. */
-export function* messages(datagram: Uint8Array): Generator<Message> {
+export function messages(datagram: Uint8Array): readonly Message[] {
   const view = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+  const found: Message[] = [];
+  // No generator: what each of its steps makes would be most of the garbage of an agent that attaches pods.
   for (let at = 0; at + NLMSG_BYTES <= view.length; ) {
     const length = view.readUInt32LE(at);
-    if (length < NLMSG_BYTES || at + length > view.length) return;
-    yield {
+    if (length < NLMSG_BYTES || at + length > view.length) break;
+    found.push({
       type: view.readUInt16LE(at + 4),
       flags: view.readUInt16LE(at + 6),
       sequence: view.readUInt32LE(at + 8),
       portId: view.readUInt32LE(at + 12),
       body: view.subarray(at + NLMSG_BYTES, at + length),
-    };
+    });
     at += (length + 3) & ~3;
   }
+  return found;
 }
 
 /** struct nlmsgerr: the negative error, the header of the request, then attributes (NLM_F_ACK_TLVS). */

@@ -196,7 +196,11 @@ export function commentUserdata(comment: string): Uint8Array {
       `Cannot use comment "${comment}": is ${text.length - 1} bytes, expected at most ${COMMENT_MAX_BYTES}`,
     );
   }
-  return Uint8Array.of(UDATA.ruleComment, text.length, ...text);
+  const entry = new Uint8Array(2 + text.length);
+  entry[0] = UDATA.ruleComment;
+  entry[1] = text.length;
+  entry.set(text, 2);
+  return entry;
 }
 
 function writeAnonymousSet(batch: BatchWriter, table: string, set: AnonymousSet): number {
