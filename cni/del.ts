@@ -1,5 +1,5 @@
-// DEL and GC. Both succeed for what is not there. Rules and routes are gone before the answer, the links after it: they
-// are marked and deleted in the background.
+// DEL and GC. Both succeed for what is not there. The pod's addresses are out of the rules, and its routes gone, before the
+// answer; the links go after it: they are marked and deleted in the background.
 import { type Handle, partsOf } from '../ipam/handle.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { attachmentOf } from './attachment.ts';

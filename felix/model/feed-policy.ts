@@ -16,7 +16,7 @@ export function feedPolicy(policy: PolicyModel, key: ResourceKey, resource: Reso
       policy.setNamespace(first, resource?.kind === 'Namespace' ? (resource.metadata.labels ?? {}) : undefined);
       return true;
     case 'Pod':
-      policy.setPod(key.slice('Pod/'.length) as PodKey, factsOf(resource));
+      policy.setPod(podKeyOf(key), podFactsOf(resource));
       return true;
     case 'Node':
       policy.setNode(first, resource?.kind === 'Node' ? convertNode(resource) : undefined);
@@ -35,7 +35,11 @@ export function feedPolicy(policy: PolicyModel, key: ResourceKey, resource: Reso
   }
 }
 
-function factsOf(resource: Resource | KeptPod | undefined): PodFacts | undefined {
+/** Of the key of a Pod. */
+export const podKeyOf = (key: ResourceKey): PodKey => key.slice('Pod/'.length) as PodKey;
+
+/** Absent for what is no Pod. */
+export function podFactsOf(resource: Resource | KeptPod | undefined): PodFacts | undefined {
   if (resource?.kind === 'KeptPod') return resource.facts;
   return resource?.kind === 'Pod' ? convertPod(resource) : undefined;
 }

@@ -2,23 +2,26 @@
 // on the present inputs alone.
 //
 //   resources ─┬─► policy model ─► renderer ─► nft objects (drainNft)
-//   endpoints ─┤
+//   endpoints ─┤   (of pods that are bound here too, before they are attached)
 //              └─► routing ─► routes, desired BGP
 import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
 import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
 import { nodeOfConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
+import type { Change } from '../../lib/change.ts';
 import type { Ip } from '../../lib/ip.ts';
+import type { IfName } from '../../lib/linux/if-name.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import type { Labels } from '../../lib/selector/types.ts';
 import { createPolicyModel } from '../../policy/model/policy-model.ts';
+import type { Endpoint } from '../../policy/model/types.ts';
 import type { LogDenied } from '../render/policy/denials.ts';
 import type { Generation } from '../render/policy/generation.ts';
 import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
-import { feedPolicy, problemsOf } from './feed-policy.ts';
+import { feedPolicy, podFactsOf, podKeyOf, problemsOf } from './feed-policy.ts';
 import type { KeptPod } from './kept-pod.ts';
 import { createResources, type Resources } from './resources.ts';
 import { createRouting, type Routing } from './routing.ts';
@@ -64,7 +67,7 @@ export function createModel({
   readonly logDenied?: LogDenied;
 }): Model {
   const resources = createResources(node);
-  const endpoints = createEndpoints();
+  const endpoints = createEndpoints(node);
   const routing = createRouting(node, resources, endpoints.routes);
   const policy = createPolicyModel();
   const renderer = createPolicyRenderer(rendering);
@@ -83,12 +86,19 @@ export function createModel({
     } else routing.resourcesChanged();
   };
 
+  const tellEndpoints = (changes: readonly Change<IfName, Endpoint>[]): void => {
+    for (const { key, value } of changes) policy.setEndpoint(key, value);
+  };
+
   return {
     accept: (event) => {
       switch (event.kind) {
         case 'resource': {
           const resource = resources.accept(event.change, event.error);
           if (!feedPolicy(policy, event.change.key, resource)) feedRouting(event.change.key, resource);
+          if (event.change.key.startsWith('Pod/')) {
+            tellEndpoints(endpoints.expect(podKeyOf(event.change.key), podFactsOf(resource)));
+          }
           if (event.change.key.startsWith('BGPConfiguration/')) {
             renderer.closeBgpPort(listenPort());
             renderer.closeServices(allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined)));
@@ -101,7 +111,7 @@ export function createModel({
           break;
         case 'attached':
         case 'detached':
-          for (const { key, value } of endpoints.accept(event)) policy.setEndpoint(key, value);
+          tellEndpoints(endpoints.accept(event));
           routing.endpointRoutesChanged(endpoints.takeRouteChanges());
           break;
         default:

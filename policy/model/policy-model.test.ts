@@ -82,6 +82,11 @@ describe('canRevoke of drain()', () => {
       expected: false,
     },
     {
+      name: 'an endpoint that has no address any more',
+      given: (model) => model.setEndpoint(hostIfName('n', 'db'), { namespace: 'n', pod: 'db', ips: [] }),
+      expected: false,
+    },
+    {
       name: 'an endpoint that goes',
       given: (model) => model.setEndpoint(hostIfName('n', 'db'), undefined),
       expected: false,

@@ -172,12 +172,12 @@ export function createPolicyModel(): PolicyModel {
     touchEndpoint(record);
   };
 
-  const attach = (record: EndpointRecord): void => {
+  const attach = (record: EndpointRecord, how: 'changed' | 'gone'): void => {
     const { pod } = record;
     pod.endpoints = [...pod.endpoints, record];
     pod.namespace.endpoints ??= new Set();
     pod.namespace.endpoints.add(record);
-    touchPod(pod, 'changed');
+    touchPod(pod, how);
   };
 
   return {
@@ -231,7 +231,9 @@ export function createPolicyModel(): PolicyModel {
       const before = known?.endpoint;
       if (before === endpoint || (before !== undefined && endpoint !== undefined && sameEndpoint(before, endpoint)))
         return;
-      if (known !== undefined && before !== undefined) detach(known, endpoint === undefined ? 'gone' : 'changed');
+      // One that is expected has no address yet, or none any more.
+      const how = endpoint === undefined || endpoint.ips.length === 0 ? 'gone' : 'changed';
+      if (known !== undefined && before !== undefined) detach(known, how);
       if (endpoint === undefined) {
         if (known !== undefined) known.endpoint = undefined;
         return;
@@ -241,7 +243,7 @@ export function createPolicyModel(): PolicyModel {
       const record = known ?? addEndpoint(ifName, pod);
       record.endpoint = endpoint;
       record.pod = pod;
-      attach(record);
+      attach(record, how);
     },
     drain: () => {
       const podsRevoke = drainPods() || nodesRevoke;

@@ -22,6 +22,7 @@ export type Endpoint = {
   readonly namespace: string;
   readonly pod: string;
   readonly uid?: string;
+  /** Empty before the pod is attached, and after it. */
   readonly ips: readonly Ip[];
 };
 
