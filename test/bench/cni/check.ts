@@ -1,6 +1,7 @@
 // Whether calls did what they answered: outside the timed parts, and for both sides.
 import { execFileSync } from 'node:child_process';
 import { POLICY_TABLE } from '../../../felix/render/policy/names.ts';
+import { listLinks } from '../../../lib/linux/links.ts';
 import { inNetns } from '../../../lib/linux/netns.ts';
 import { dumpRoutes } from '../../../lib/linux/routes.ts';
 import { openRtnl } from '../../../lib/linux/rtnl.ts';
@@ -38,9 +39,17 @@ export function checkPolicy({ ours }: CniWorld, pod: number): void {
 export async function settled(world: CniWorld): Promise<void> {
   for (const side of [world.ours, world.other]) {
     await waitFor(`the pods' routes of ${side.name} to be gone`, () => hostRoutes(side).size === 0);
-    const links = () =>
-      execFileSync('nsenter', [`--net=${side.netns.path}`, 'ls', '/sys/class/net'], { encoding: 'utf8' });
-    await waitFor(`the pods' links of ${side.name} to be gone`, () => !/^(mgy|veth)/m.test(links()));
+    await waitFor(`the pods' links of ${side.name} to be gone`, () => podLinks(side) === 0);
+  }
+}
+
+/** The host ends of pods. Not by /sys, which shows the links of the namespace that mounted it. */
+function podLinks({ netns }: Side): number {
+  const rtnl = inNetns(netns.path, openRtnl);
+  try {
+    return listLinks(rtnl).filter(({ name }) => /^(mgy|veth)/.test(name)).length;
+  } finally {
+    rtnl.close();
   }
 }
 
