@@ -114,6 +114,24 @@ test('releaseEmptyBlocks() gives back what has been empty for long, and keeps on
   assert.deepEqual((await world.store.list('IPBlock')).items, []);
 });
 
+test('releaseEmptyBlocks() gives no block back while an address of it cools down', async (t) => {
+  const pools = [ipPool('a', '10.244.0.0/30', { blockSize: 31 })];
+  const world = await ipamWorld(t, pools);
+  let nowMs = 0;
+  const settings = () => ({ cooldownMs: 20 * 60_000, maxBlocks: 0 });
+  const ipam = await world.open('node-1', { monotonicMs: () => nowMs, settings });
+  for (const pod of ['a', 'b', 'c']) await ipam.assign(podRequest(pod));
+  ipam.release(podRequest('c').handle);
+  for (const minute of [0, 10, 19]) {
+    nowMs = minute * 60_000;
+    assert.deepEqual(await ipam.releaseEmptyBlocks(), [], `minute ${minute}`);
+  }
+  nowMs = 20 * 60_000;
+  assert.deepEqual(await ipam.releaseEmptyBlocks(), [], 'empty from now on');
+  nowMs = 30 * 60_000;
+  assert.equal((await ipam.releaseEmptyBlocks()).length, 1);
+});
+
 test('releaseEmptyBlocks() keeps a block that the datastore does not take back, or that got a pod meanwhile', async (t) => {
   const pools = [ipPool('a', '10.244.0.0/30', { blockSize: 31 })];
   const world = await ipamWorld(t, pools);

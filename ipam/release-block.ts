@@ -16,6 +16,12 @@ export type ReleaseParts = {
   readonly onChange: () => void;
 };
 
+/** How many addresses of an own block nobody else may get: another node would not know which of them rest. */
+export function usedOrResting(book: Pick<AddressBook, 'use'>, cidr: Cidr): number {
+  const { used = 0, cooling = 0 } = book.use(cidr) ?? {};
+  return used + cooling;
+}
+
 /** Whether it is gone. It stays, or comes back, when somebody got an address of it meanwhile or a write failed. */
 export async function releaseBlock({ store, node, book, log, onChange }: ReleaseParts, cidr: Cidr): Promise<boolean> {
   const name = ipBlockName(cidr);
@@ -23,7 +29,7 @@ export async function releaseBlock({ store, node, book, log, onChange }: Release
     const stored = await store.get('IPBlock', undefined, name);
     const block = book.blocks().find((each) => each.cidr === cidr);
     // No `await` from here to the drop: a pod may have got an address during the one above.
-    if (block === undefined || book.use(cidr)?.used !== 0) return false;
+    if (block === undefined || usedOrResting(book, cidr) > 0) return false;
     book.dropBlock(cidr);
     onChange();
     if (stored?.spec.node !== node) return true;

@@ -4,7 +4,7 @@ import { type Cidr, cidrFamily } from '../../lib/cidr.ts';
 
 export type LookedBlock = {
   readonly cidr: Cidr;
-  /** Addresses that someone has. */
+  /** Addresses that someone has, or that rest: another node does not know how long ago they were released. */
   readonly used: number;
   /** Its pool serves new pods here. */
   readonly serves: boolean;
