@@ -17,7 +17,7 @@ const specSchema = z
     nodeSelector: selectorSchema.exactOptional(),
     /** Calico selector over namespace labels. Absent: all namespaces. */
     namespaceSelector: selectorSchema.exactOptional(),
-    /** Absent: Workload and Tunnel. */
+    /** Absent or empty: Workload and Tunnel. */
     allowedUses: z.array(z.enum(['Workload', 'Tunnel', 'LoadBalancer'])).exactOptional(),
     /** `Manual`: only for pods that ask for the pool or for an address of it. Absent: Automatic. */
     assignmentMode: z.enum(['Automatic', 'Manual']).exactOptional(),

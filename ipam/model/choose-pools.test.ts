@@ -31,6 +31,11 @@ const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>
     usable: ['a'],
   },
   {
+    name: 'a pool with an empty list of uses, which is the default',
+    given: [pool('a', '10.244.0.0/16', { allowedUses: [] })],
+    usable: ['a'],
+  },
+  {
     name: 'no pool for tunnels only',
     given: [pool('a', '10.244.0.0/16', { allowedUses: ['Tunnel'] })],
     usable: [],

@@ -75,10 +75,11 @@ function canonical(text: string): string | undefined {
 
 /** Why the pool serves no pod at all. */
 function unfit(pool: IpPool, pools: readonly IpPool[]): string | undefined {
-  const { disabled, allowedUses } = pool.spec;
+  const { disabled, allowedUses = [] } = pool.spec;
   if (disabled === true) return 'spec.disabled is true';
   if (pool.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
-  if (allowedUses?.includes('Workload') === false) return 'spec.allowedUses does not include Workload';
+  // None at all is the default (projectcalico.org/v3 IPPool).
+  if (allowedUses.length > 0 && !allowedUses.includes('Workload')) return 'spec.allowedUses does not include Workload';
   return overlap(pool, pools);
 }
 
