@@ -51,6 +51,17 @@ const rows: readonly { name: string; given: Write; stored?: readonly Resource[];
     given: { kind: 'update', resource: pool('a', '10.244.0.0/16', 26), old: a },
     expected: 'Cannot accept IPPool "a": spec.blockSize: 26, expected 24 because it cannot change',
   },
+  {
+    name: 'a pool of link-local addresses',
+    given: create(pool('ll', '169.254.0.0/16')),
+    expected:
+      'Cannot accept IPPool "ll": spec.cidr: "169.254.0.0/16" overlaps "169.254.0.0/16", which is link-local, expected a range that pods can have',
+  },
+  {
+    name: 'one that is stored, which may be disabled',
+    given: { kind: 'update', resource: pool('ll', 'fe80::/64'), old: pool('ll', 'fe80::/64') },
+    expected: undefined,
+  },
   { name: 'the end of an unused pool', given: { kind: 'delete', resource: a }, stored: [a], expected: undefined },
   {
     name: 'the end of a used pool',
@@ -95,5 +106,22 @@ for (const { name, given, stored = [a], expected } of rows) {
   test(`admit() judges ${name}`, () => {
     const admitted = admit(given, (kind) => stored.flatMap((one) => (isOfKind(one, kind) ? [one] : [])));
     assert.equal(admitted.ok ? undefined : admitted.error, expected);
+  });
+}
+
+const useless = [
+  ...['0.0.0.0/0', '0.0.0.0/24', '127.0.0.0/8', '169.254.1.0/24', '224.0.0.0/4', '239.255.0.0/16', '255.255.255.0/24'],
+  ...['128.0.0.0/1', '::/0', '::/112', '::1/128', 'fe80::/64', 'fe00::/7', 'ff00::/8', 'ff02::/120'],
+];
+for (const cidr of useless) {
+  test(`admit() refuses a pool of ${cidr}`, () => {
+    const admitted = admit(create(pool('x', cidr, cidr.includes(':') ? 128 : 32)), () => []);
+    assert.match(admitted.ok ? '' : admitted.error, /which is [-a-z]+, expected a range that pods can have$/);
+  });
+}
+
+for (const cidr of ['10.0.0.0/8', '100.64.0.0/10', '192.168.0.0/16', '240.0.0.0/8', 'fd00::/8', '2001:db8::/32']) {
+  test(`admit() takes a pool of ${cidr}`, () => {
+    assert.equal(admit(create(pool('x', cidr)), () => []).ok, true);
   });
 }

@@ -3,7 +3,7 @@ import { cidrContainsCidr, cidrLength, cidrOverlaps } from '../lib/cidr.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import type { Kind, Resource, ResourceOf } from './resources/index.ts';
 import { type IpBlock, ipBlockName } from './resources/ip-block.ts';
-import { blockSizeOf, type IpPool } from './resources/ip-pool.ts';
+import { blockSizeOf, type IpPool, noPodRange } from './resources/ip-pool.ts';
 
 /** A write before it happens; `old` is what is stored now. */
 export type Write =
@@ -47,6 +47,11 @@ const oldOf = (write: Write): Resource | undefined => (write.kind === 'update' ?
 function admitPool(pool: IpPool, old: Resource | undefined, list: Lister): Result<void> {
   const { name } = pool.metadata;
   const refuse = (why: string): Result<void> => err(`Cannot accept IPPool "${name}": ${why}`);
+  const useless = noPodRange(pool.spec.cidr);
+  // One that is stored may be disabled and relabelled.
+  if (useless !== undefined && !(old?.kind === 'IPPool' && old.spec.cidr === pool.spec.cidr)) {
+    return refuse(`spec.cidr: ${useless}, expected a range that pods can have`);
+  }
   if (old?.kind === 'IPPool') {
     if (old.spec.cidr !== pool.spec.cidr) {
       return refuse(`spec.cidr: "${pool.spec.cidr}", expected "${old.spec.cidr}" because it cannot change`);

@@ -1,6 +1,6 @@
 // projectcalico.org/v3 IPPool: addresses that blocks are cut from.
 import { z } from 'zod';
-import { type Cidr, cidrFamily, cidrLength } from '../../lib/cidr.ts';
+import { type Cidr, cidrFamily, cidrLength, cidrOverlaps } from '../../lib/cidr.ts';
 import { metadataSchema } from './metadata.ts';
 import { cidrSchema, selectorSchema } from './scalars.ts';
 
@@ -48,3 +48,27 @@ export type IpPool = z.output<typeof ipPoolSchema>;
 
 /** Prefix length of the pool's blocks. */
 export const blockSizeOf = (pool: IpPool): number => pool.spec.blockSize ?? defaultBlockSize(pool.spec.cidr);
+
+/** What no interface of a pod can have: RFC 6890 table 1 to 18, RFC 4291 section 2.4; /0 overlaps the first of each family. */
+const NO_POD_RANGES = new Map([
+  ['0.0.0.0/8' as Cidr, 'unspecified'],
+  ['127.0.0.0/8' as Cidr, 'loopback'],
+  ['169.254.0.0/16' as Cidr, 'link-local'],
+  ['224.0.0.0/4' as Cidr, 'multicast'],
+  ['255.255.255.255/32' as Cidr, 'broadcast'],
+  ['::/128' as Cidr, 'unspecified'],
+  ['::1/128' as Cidr, 'loopback'],
+  ['fe80::/10' as Cidr, 'link-local'],
+  ['ff00::/8' as Cidr, 'multicast'],
+]);
+
+/**
+ * Why no pod can have addresses of a range, `undefined` when it can. The schema takes such a pool: an object that is
+ * stored must stay readable, or the routes to the pods that have addresses of it would go.
+ */
+export function noPodRange(cidr: Cidr): string | undefined {
+  for (const [range, name] of NO_POD_RANGES) {
+    if (cidrOverlaps(range, cidr)) return `"${cidr}" overlaps "${range}", which is ${name}`;
+  }
+  return undefined;
+}

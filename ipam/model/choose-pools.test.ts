@@ -54,6 +54,12 @@ const rows: { name: string; given: readonly IpPool[]; query?: Partial<PoolQuery>
     why: /assignmentMode/,
   },
   {
+    name: 'no pool of addresses that pods cannot have',
+    given: [pool('a', '169.254.0.0/17')],
+    usable: [],
+    why: /^spec\.cidr "169\.254\.0\.0\/17" overlaps "169\.254\.0\.0\/16", which is link-local$/,
+  },
+  {
     name: 'a manual pool for a requested address',
     given: [pool('a', '10.244.0.0/16', { assignmentMode: 'Manual', nodeSelector: "zone == 'b'" })],
     query: { want: { kind: 'address' } },

@@ -3,7 +3,7 @@
 // Who asks for pools by name (the pod's annotation before its namespace's before the network configuration's: that is
 // for the caller to settle) gets them in that order, whatever their selectors say, or nothing. Everybody else gets the
 // pools whose selectors match node and namespace.
-import type { IpPool } from '../../datastore/resources/ip-pool.ts';
+import { type IpPool, noPodRange } from '../../datastore/resources/ip-pool.ts';
 import { cidrFamily, cidrOverlaps, parseCidr } from '../../lib/cidr.ts';
 import type { Family } from '../../lib/ip.ts';
 import { parseSelector } from '../../lib/selector/parse-selector.ts';
@@ -80,7 +80,8 @@ function unfit(pool: IpPool, pools: readonly IpPool[]): string | undefined {
   if (pool.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
   // None at all is the default (projectcalico.org/v3 IPPool).
   if (allowedUses.length > 0 && !allowedUses.includes('Workload')) return 'spec.allowedUses does not include Workload';
-  return overlap(pool, pools);
+  const useless = noPodRange(pool.spec.cidr);
+  return useless === undefined ? overlap(pool, pools) : `spec.cidr ${useless}`;
 }
 
 /** Why the pool does not serve a pod that asks for none. */
