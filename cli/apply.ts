@@ -1,6 +1,7 @@
 // `margay apply -f FILE|DIR|-`: creates objects and updates those that are there, one by one, whatever becomes of others.
 import { type Command, Option } from 'commander';
 import { KINDS, type Resource } from '../datastore/resources/index.ts';
+import { withoutEffect } from '../datastore/resources/ipam-configuration.ts';
 import type { ManifestEntry, ManifestObject } from '../datastore/resources/manifest.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
 import type { Store } from '../datastore/store.ts';
@@ -76,6 +77,9 @@ async function report(store: Store, object: ManifestEntry, { validate }: Options
     }
     const outcome = await applyObject(store, object.value);
     console.log(`${singularOf(resource.kind)}/${resource.metadata.name} ${outcome}`);
+    if (resource.kind === 'IPAMConfiguration') {
+      for (const why of withoutEffect(resource)) console.error(`Warning: ${why}`);
+    }
   } catch (error) {
     reportFailure(error);
   }

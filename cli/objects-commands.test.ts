@@ -138,6 +138,18 @@ test('apply refuses unknown fields, empty peers, missing namespaces and unmasked
   });
 });
 
+test('apply refuses pools that pods cannot live in, and warns of settings without effect', (t) => {
+  const { margay } = setUp(t);
+  const v3 = 'apiVersion: projectcalico.org/v3\n';
+  const pool = `${v3}kind: IPPool\nmetadata: {name: pods}\nspec: {cidr: 127.0.0.0/8}\n`;
+  const settings = `${v3}kind: IPAMConfiguration\nmetadata: {name: default}\nspec: {strictAffinity: false, autoAllocateBlocks: false}\n`;
+  const { out, err, status } = margay('apply -f -', `${pool}---\n${settings}`);
+  assert.deepEqual(out, ['ipamconfiguration.projectcalico.org/default created']);
+  assert.match(err[0] ?? '', /spec\.cidr: "127\.0\.0\.0\/8" overlaps "127\.0\.0\.0\/8", which is loopback/);
+  assert.match(err[1] ?? '', /^Warning: Cannot follow spec\.autoAllocateBlocks/);
+  assert.deepEqual([err.length, status], [2, 1]);
+});
+
 test('get prints what kubectl prints', (t) => {
   const { margay } = setUp(t);
   margay('apply -n shop -f -', `${SHOP}---\n${POD}---\n${POLICY}`);

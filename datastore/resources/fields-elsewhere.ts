@@ -53,7 +53,7 @@ const service = {
 /** projectcalico.org/v3 as of Calico 3.32. */
 const calico = {
   pool: any('vxlanMode', 'ipipMode', 'ipip', 'nat-outgoing', 'awsSubnetID'),
-  ipam: any('autoAllocateBlocks', 'kubeVirtVMAddressPersistence'),
+  ipam: any('kubeVirtVMAddressPersistence'),
   bgp: {
     ...any('logSeverityScreen', 'localWorkloadPeeringIPV4', 'localWorkloadPeeringIPV6', 'ipv4NormalRoutePriority'),
     ...any('ipv6NormalRoutePriority', 'ipv4ElevatedRoutePriority', 'ipv6ElevatedRoutePriority'),

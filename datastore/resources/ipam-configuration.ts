@@ -14,9 +14,18 @@ export const ipamConfigurationSchema = z.looseObject({
     ipCooldownSeconds: z.int().min(0, 'expected 0 to 1200').max(1200, 'expected 0 to 1200').exactOptional(),
     /** Most blocks of one family on a node. Absent and 0: as many as it needs. */
     maxBlocksPerHost: z.int().min(0).exactOptional(),
-    /** Nothing is ever borrowed from blocks of other nodes, so that only `true` says what is. */
-    strictAffinity: z.literal(true, 'expected true: addresses are not borrowed from other nodes').exactOptional(),
+    /** `false` allows a node to borrow from blocks of other nodes. It demands nothing, and no node here ever does. */
+    strictAffinity: z.boolean().exactOptional(),
+    /** `false` has no effect, and `withoutEffect()` says so. */
+    autoAllocateBlocks: z.boolean().exactOptional(),
   }),
 });
 
 export type IpamConfiguration = z.output<typeof ipamConfigurationSchema>;
+
+/** Sentences about settings that are not in force as written. */
+export function withoutEffect({ metadata, spec }: IpamConfiguration): readonly string[] {
+  if (spec.autoAllocateBlocks !== false) return [];
+  const why = 'nodes claim blocks as they need them, up to maxBlocksPerHost';
+  return [`Cannot follow spec.autoAllocateBlocks of IPAMConfiguration "${metadata.name}": ${why}, expected true`];
+}

@@ -10,6 +10,7 @@ import { nodeOfConfiguration } from '../../datastore/resources/bgp-configuration
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Change } from '../../lib/change.ts';
+import { type IpamConfiguration, withoutEffect } from '../../datastore/resources/ipam-configuration.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
@@ -145,9 +146,13 @@ export function createModel({
     problems: () => [
       ...resources.problems(),
       ...[...resources.allButPods()].flatMap(problemsOf),
+      ...ipamProblems(resources.ipamConfiguration()),
       ...routing.problems(),
     ],
   };
 }
 
 const NO_LABELS: Labels = {};
+
+const ipamProblems = (configuration: IpamConfiguration | undefined): readonly string[] =>
+  configuration === undefined ? [] : withoutEffect(configuration);
