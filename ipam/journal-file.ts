@@ -84,6 +84,8 @@ function prepare(sqlite: DatabaseSync, node: string): string | undefined {
   if (format !== FORMAT) return `its format is ${format}, expected ${FORMAT}`;
   const check = sqlite.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
   if (check !== 'ok') return `it is damaged: ${check}`;
+  // A header may forbid writing, which a transaction finds out with its first statement; a full disk is no matter here.
+  sqlite.exec("BEGIN; UPDATE meta SET value = value WHERE key = 'node'; ROLLBACK");
   const owner = sqlite.prepare("SELECT value FROM meta WHERE key = 'node'").get()?.['value'];
   return owner === node ? undefined : `it belongs to node "${owner}", expected "${node}"`;
 }
@@ -116,6 +118,8 @@ const numberOf = (sqlite: DatabaseSync, sql: string): number => Number(sqlite.pr
 // Primary result codes of SQLite (sqlite.org/rescode.html); node:sqlite reports the extended ones.
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
+/** Without an extended code, once the file's mode could be set: it is the content that says so. */
+const SQLITE_READONLY = 8;
 const SQLITE_CORRUPT = 11;
 const SQLITE_SCHEMA_ERROR = 1;
 const SQLITE_NOTADB = 26;
@@ -125,10 +129,10 @@ function readAs<T>(path: string, action: () => T): Result<T> {
   try {
     return ok(action());
   } catch (error) {
-    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
-    if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_SCHEMA_ERROR) {
-      return err(reasonOf(error));
-    }
+    const extended = error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined;
+    const code = extended === undefined ? undefined : extended & 0xff;
+    const isDamage = code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_SCHEMA_ERROR;
+    if (isDamage || extended === SQLITE_READONLY) return err(reasonOf(error));
     if (code === SQLITE_BUSY || code === SQLITE_LOCKED) {
       const message = `Cannot open journal "${path}": another process has it open, expected one agent per node`;
       throw new JournalError('busy', message, { cause: error });

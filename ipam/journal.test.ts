@@ -136,6 +136,16 @@ const damages: { name: string; damage: (path: string) => void; why: RegExp }[] =
     why: /malformed|damaged/,
   },
   {
+    name: 'forbids in its header to be written',
+    damage: (path) => {
+      const bytes = readFileSync(path);
+      // "File format write version" (sqlite.org/fileformat.html 1.3.4): more than 2 is read-only.
+      bytes[18] = 6;
+      writeFileSync(path, bytes);
+    },
+    why: /readonly/,
+  },
+  {
     name: 'has a later format',
     damage: (path) => sql(path, 'PRAGMA user_version = 9'),
     why: /format is 9, expected 1/,
