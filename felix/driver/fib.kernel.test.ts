@@ -3,11 +3,14 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { RibPath } from '../../bgp/model/types.ts';
+import { attachmentOf } from '../../cni/attachment.ts';
 import { keyOf } from '../../datastore/resources/index.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
+import { assignmentSchema } from '../../ipam/assignment.ts';
 import { parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { openConntrack } from '../../lib/linux/conntrack.ts';
+import { hostIfName } from '../../lib/linux/if-name.ts';
 import { inNetns } from '../../lib/linux/netns.ts';
 import { monitorRoutes } from '../../lib/linux/route-monitor.ts';
 import { openRtnl } from '../../lib/linux/rtnl.ts';
@@ -20,6 +23,7 @@ import { createEffects } from '../effects.ts';
 import { createEndpointWaiters } from '../endpoint-waiters.ts';
 import type { Event } from '../model/events.ts';
 import { createModel } from '../model/model.ts';
+import { hostRoute } from '../model/route.ts';
 import { FIRST_GENERATION } from '../render/policy/generation.ts';
 import { POLICY_TABLE } from '../render/policy/names.ts';
 import { createRevoker } from '../revoker.ts';
@@ -116,6 +120,7 @@ async function node(t: TestContext) {
     ip,
     exec: netns.exec,
     model,
+    accept,
     put,
     effects,
     learn: (...paths: readonly RibPath[]) => accept({ kind: 'rib', paths }),
@@ -229,6 +234,27 @@ test('routes that a link took with it come back with it, and deleted ones at onc
   await expect(both);
   await ip('route', 'replace', '10.244.2.0/24', 'via', '198.51.100.77', 'proto', '177', 'metric', '1060');
   await expect(both);
+});
+
+test("a block of one address is a pod's route while there is a pod, and a blackhole before and after", async (t) => {
+  const { ip, accept, expect } = await node(t);
+  const ips = ['10.244.9.1', 'fd00:10:244::1'].map((text) => unwrap(parseIp(text)));
+  const hostName = hostIfName('shop', 'web');
+  const attachment = attachmentOf(
+    assignmentSchema.parse({
+      ...{ handle: 'margay.web.eth0', namespace: 'shop', pod: 'web', ips, netns: '', hostIfName: hostName },
+      ...{ sequence: 1, assignedAt: '2026-01-01T00:00:00.000Z', state: 'attached' },
+    }),
+  );
+  const nowhere = ['blackhole 10.244.9.1', 'blackhole fd00:10:244::1 dev lo'];
+  await ip('link', 'add', hostName, 'type', 'veth', 'peer', 'name', 'pod0');
+  for (const name of [hostName, 'pod0']) await ip('link', 'set', name, 'up');
+  accept({ kind: 'blocks', blocks: ips.map(hostRoute) });
+  await expect(nowhere);
+  accept({ kind: 'attached', attachment });
+  await expect([`10.244.9.1 dev ${hostName} scope link`, `fd00:10:244::1 dev ${hostName}`]);
+  accept({ kind: 'detached', attachment });
+  await expect(nowhere);
 });
 
 test('with thousands of gateways routes name next hop objects, which go with the routes', async (t) => {

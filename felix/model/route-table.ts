@@ -98,6 +98,19 @@ export function createRouteTable(context: RouteContext): RouteTable {
     return nextHops.length === 0 ? undefined : { kind: 'learned', dst, nextHops };
   };
 
+  /** What stands before learned routes at a destination: a block may be a single address, which pods come to and leave. */
+  const ownRoute = (dst: Cidr): DesiredRoute | undefined => {
+    const ifName = context.endpoints().get(dst);
+    if (ifName !== undefined) return { kind: 'endpoint', dst, ifName };
+    if (context.blocks().includes(dst)) return { kind: 'blackhole', dst };
+    const found = context.statics().find((each) => each.dst === dst);
+    return found && { kind: 'static', dst, gateway: found.gateway };
+  };
+  const renew = (dst: Cidr): void => {
+    const route = learnedRoute(dst);
+    routes.set(dst, ownRoute(dst) ?? route);
+  };
+
   const refresh = (): void => {
     if (stale === 'nothing') return;
     if (importer === undefined) {
@@ -117,11 +130,7 @@ export function createRouteTable(context: RouteContext): RouteTable {
       for (const dst of context.blocks()) all.set(dst, { kind: 'blackhole', dst });
       for (const [dst, ifName] of context.endpoints()) all.set(dst, { kind: 'endpoint', dst, ifName });
       routes.replaceAll(all);
-    } else {
-      const blocks = context.blocks();
-      const endpoints = context.endpoints();
-      for (const dst of judged) if (!blocks.includes(dst) && !endpoints.has(dst)) routes.set(dst, learnedRoute(dst));
-    }
+    } else for (const dst of judged) renew(dst);
     stale = 'nothing';
   };
 
@@ -166,9 +175,7 @@ export function createRouteTable(context: RouteContext): RouteTable {
     contextChanged: rulesChanged,
     endpointsChanged: (changes) => {
       if (stale === 'all') return; // They are read anew with the rest.
-      for (const [dst, ifName] of changes) {
-        routes.set(dst, ifName === undefined ? undefined : { kind: 'endpoint', dst, ifName });
-      }
+      for (const dst of changes.keys()) renew(dst);
     },
     routes: () => {
       refresh();
