@@ -4,6 +4,7 @@ import type { Store } from '../datastore/store.ts';
 import type { Handle } from '../ipam/handle.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import { cidrAddress } from '../lib/cidr.ts';
+import type { Ip } from '../lib/ip.ts';
 import { isDoomedGroup } from '../lib/linux/doomed-links.ts';
 import { IF_PREFIX } from '../lib/linux/if-name.ts';
 import { listLinks } from '../lib/linux/links.ts';
@@ -12,42 +13,74 @@ import type { Log } from '../lib/log.ts';
 import { type FoundLink, planAdoption } from './adopt-lost.ts';
 import type { RouteDriver } from './driver/routes.ts';
 
-/** Does nothing when the journal knows every link of ours. @throws KernelError, StoreError, JournalError */
+/** A link whose addresses must not be handed out while it is there. */
+export type HeldLink = { readonly index: number; readonly ips: readonly Ip[] };
+
+/**
+ * Does nothing when the journal knows every link of ours. The answer is the links that could not be written down.
+ * @throws KernelError, StoreError, JournalError
+ */
 export async function adoptLostEndpoints(parts: {
   readonly node: string;
   readonly store: Pick<Store, 'list'>;
-  readonly ipam: Pick<Ipam, 'assignments' | 'adopt' | 'keepOut'>;
+  readonly ipam: Pick<Ipam, 'assignments' | 'adopt'>;
   readonly rtnl: Rtnl;
   readonly routes: Pick<RouteDriver, 'read'>;
   readonly log: Log;
-}): Promise<void> {
+}): Promise<readonly HeldLink[]> {
   const { node, store, ipam, rtnl, routes, log } = parts;
   const known = new Set<Handle>(ipam.assignments().map(({ handle }) => handle));
   const links = findHostEnds(rtnl, routes);
-  if (links.every(({ alias }) => known.has((alias ?? '') as Handle))) return;
+  if (links.every(({ alias }) => known.has((alias ?? '') as Handle))) return [];
   const { items: pods } = await store.list('Pod');
   const plan = planAdoption({ node, links, pods, known });
-  // First of all: an adoption that fails must not set addresses free either.
-  ipam.keepOut([...plan.unidentified, ...plan.adopt].flatMap(({ ips }) => ips));
+  const held = new Map<string, readonly Ip[]>();
   for (const found of plan.adopt) {
-    const { handle, namespace, pod, ips, state } = found;
-    if (ipam.adopt(found) !== undefined)
+    const { handle, namespace, pod, ips, state, hostIfName } = found;
+    if (ipam.adopt(found) !== undefined) {
       log.warn({ handle, namespace, pod, ips, state }, 'took up a pod of a lost journal');
-    else log.error({ handle, namespace, pod, ips }, 'cannot take up a pod: its address is in use');
+    } else {
+      held.set(hostIfName, ips);
+      log.error({ handle, namespace, pod, ips }, 'cannot take up a pod: its address is in use');
+    }
   }
   for (const { name, ips, why } of plan.unidentified) {
+    held.set(name, ips);
     log.error({ link: name, ips, why }, 'a link of ours belongs to no known pod; its addresses are kept back');
   }
+  return links.map(({ name, index }) => ({ index, ips: held.get(name) ?? [] })).filter(({ ips }) => ips.length > 0);
+}
+
+/**
+ * Keeps the addresses of these links out until the links are gone. The answer looks whether they are, to be called when
+ * a link has gone. By index: another sandbox of a pod has a link of the same name.
+ */
+export function keepOutWhileThere(
+  held: readonly HeldLink[],
+  { ipam, rtnl }: { readonly ipam: Pick<Ipam, 'keepOut'>; readonly rtnl: Rtnl },
+): () => void {
+  let left = held;
+  ipam.keepOut(left.flatMap(({ ips }) => ips));
+  return () => {
+    if (left.length === 0) return;
+    const present = new Set(listLinks(rtnl).map(({ index }) => index));
+    left = left.filter(({ index }) => present.has(index));
+    ipam.keepOut(left.flatMap(({ ips }) => ips));
+  };
 }
 
 /** Host ends of ours that are not being deleted, with the addresses that the kernel routes to them. @throws KernelError */
-export function findHostEnds(rtnl: Rtnl, routes: Pick<RouteDriver, 'read'>): readonly FoundLink[] {
+export function findHostEnds(
+  rtnl: Rtnl,
+  routes: Pick<RouteDriver, 'read'>,
+): readonly (FoundLink & { readonly index: number })[] {
   const endpointRoutes = [...routes.read().values()].filter(({ type, oif }) => type === 'unicast' && oif !== undefined);
   return listLinks(rtnl)
     .filter(({ name, kind, group }) => name.startsWith(IF_PREFIX) && kind === 'veth' && !isDoomedGroup(group))
     .map(({ name, alias, index }) => ({
       name,
       alias,
+      index,
       ips: endpointRoutes.filter(({ oif }) => oif === index).map(({ dst }) => cidrAddress(dst)),
     }));
 }

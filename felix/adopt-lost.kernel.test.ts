@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../lib/wait-for.ts';
 import { agentNode } from '../test/support/agent-node.ts';
+import { ipamViewOf } from '../test/support/cni-state.ts';
 import type { TestNetns } from '../test/support/netns.ts';
 
 const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
@@ -31,6 +32,12 @@ test('live pods keep routes and policy when the journal is lost, and DEL frees t
   const web = await node.addPod('shop', 'web', { app: 'web' });
   const other = await node.addPod('shop', 'other', { app: 'other' });
   const unknown = await (await node.sandbox('shop', 'unknown')).add();
+  const addAt = async (name: string, ip: string) => {
+    const annotations = { 'cni.projectcalico.org/ipAddrs': JSON.stringify([ip]) };
+    const metadata = { namespace: 'shop', name, annotations };
+    await node.create({ apiVersion: 'v1', kind: 'Pod', metadata, spec: { nodeName: 'node1' } });
+    return (await node.sandbox('shop', name)).add();
+  };
   const check = async (when: string): Promise<void> => {
     assert.equal(await pings(web.netns, db.ip), true, `${when}: allowed`);
     assert.equal(await pings(other.netns, db.ip), false, `${when}: denied`);
@@ -51,9 +58,23 @@ test('live pods keep routes and policy when the journal is lost, and DEL frees t
     assert.ok(!live.some(({ ip }) => ip === fresh.ip), 'no address is given twice');
   }
 
+  const keptOut = async () => (await ipamViewOf(node)).keptOut;
+  assert.deepEqual(await keptOut(), [], 'those that could be written down have their addresses in the journal');
   assert.equal((await web.cni('DEL')).code, 0);
   await waitFor('the link to go', async () => !(await node.netns.exec('ip', 'link')).includes(web.hostIfName));
   assert.doesNotMatch(await node.netns.exec('ip', 'route'), new RegExp(`${web.ip} `));
   assert.equal((await unknown.cni('DEL')).code, 0, 'one that could not be named');
   await waitFor('the link to go', async () => !(await node.netns.exec('ip', 'link')).includes(unknown.hostIfName));
+  assert.equal((await addAt('again', web.ip)).ip, web.ip, 'the address of a pod that was taken up');
+
+  // A link that nobody signed: nothing can be written down, and its address is kept out as long as it is there.
+  await node.kill();
+  await node.netns.exec('ip', 'link', 'set', other.hostIfName, 'alias', '');
+  for (const file of readdirSync(state)) if (file.startsWith('journal.db')) rmSync(join(state, file));
+  await node.start();
+  assert.deepEqual(await keptOut(), [other.ip]);
+  await assert.rejects(addAt('early', other.ip), /an interface without an assignment/);
+  await node.netns.exec('ip', 'link', 'delete', other.hostIfName);
+  await waitFor('its address to be let in', async () => (await keptOut()).length === 0);
+  assert.equal((await addAt('late', other.ip)).ip, other.ip);
 });

@@ -31,7 +31,7 @@ import type { Log } from '../lib/log.ts';
 import { watchNftables } from '../lib/nftables/events.ts';
 import { openNftables } from '../lib/nftables/nfnetlink.ts';
 import { untilDone } from '../lib/until-done.ts';
-import { adoptLostEndpoints } from './adopt-endpoints.ts';
+import { adoptLostEndpoints, keepOutWhileThere } from './adopt-endpoints.ts';
 import { openAgentIpam } from './agent-ipam.ts';
 import { createBgpRunner } from './bgp-runner.ts';
 import { bgpPeers, bgpRoutes, createBgpDocuments } from './bgp-view/documents.ts';
@@ -156,7 +156,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
 
   await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
   const lost = { node: config.node, store, ipam, rtnl, routes: routeDriver, log };
-  await untilDone('take up the pods of a lost journal', () => adoptLostEndpoints(lost), { log, signal });
+  const takeUp = () => adoptLostEndpoints(lost);
+  const letIn = keepOutWhileThere(await untilDone('take up the pods of a lost journal', takeUp, { log, signal }), lost);
   ipam.onBlocksChanged(tellBlocks);
   tellBlocks();
   dispatch({ kind: 'kernel-routes', routes: learnedInKernel(routeDriver.read()) });
@@ -251,7 +252,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     mtu.addressesChanged();
     tellSubnets();
   };
-  watchKernel({ rtnl, nftPort: nft.portId, model, effects, nat, onAddresses, log, signal });
+  watchKernel({ rtnl, nftPort: nft.portId, model, effects, nat, onAddresses, onLinkGone: letIn, log, signal });
   await claimBlock();
   mtu.bytes();
 
@@ -309,14 +310,17 @@ function watchKernel(options: {
   readonly nat: NatDriver;
   /** The node may have other addresses. */
   readonly onAddresses: () => void;
+  /** A link is gone, or may be. */
+  readonly onLinkGone: () => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): void {
-  const { rtnl, nftPort, model, effects, nat, onAddresses, log, signal } = options;
+  const { rtnl, nftPort, model, effects, nat, onAddresses, onLinkGone, log, signal } = options;
   const newsOf = createKernelNews(listLinks(rtnl), (name) => model.endpoints().some(({ ifName }) => ifName === name));
   const onEvents = (events: RtEvents): void => {
     const news = newsOf(events);
     if (news.addresses) onAddresses();
+    if (news.linkGone) onLinkGone();
     if (news.routes) effects.verifySoon('routes');
   };
   const onError = (error: Error): void => log.error({ err: error }, 'kernel route events lost');
@@ -336,6 +340,7 @@ function watchKernel(options: {
       effects.verifySoon('routes');
       effects.verifySoon('nftables');
       nat.verifySoon();
+      onLinkGone();
       verifyAgain();
     }, ms);
   };

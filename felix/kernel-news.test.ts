@@ -15,9 +15,9 @@ const rows: readonly { readonly name: string; readonly changes: readonly RtChang
   {
     name: 'a pod that is not attached goes',
     changes: [made(8, 'up'), gone(link(8, 'mgyother', 'down'))],
-    expected: '',
+    expected: 'linkGone',
   },
-  { name: 'the link of a pod goes', changes: [gone(POD)], expected: 'routes' },
+  { name: 'the link of a pod goes', changes: [gone(POD)], expected: 'routes linkGone' },
   { name: 'the link of a pod goes down', changes: [changed({ ...POD, up: false })], expected: 'routes' },
   { name: 'it goes down and up', changes: [changed({ ...POD, up: false }), changed(POD)], expected: 'routes' },
   { name: 'it is marked', changes: [changed({ ...POD, group: 5 })], expected: '' },
@@ -37,7 +37,7 @@ for (const { name, changes, expected } of rows) {
 
 test('createKernelNews() takes everything for news when messages were lost', () => {
   const newsOf = createKernelNews([], () => false);
-  assert.deepEqual(newsOf({ kind: 'overrun' }), { addresses: true, routes: true });
+  assert.deepEqual(newsOf({ kind: 'overrun' }), { addresses: true, routes: true, linkGone: true });
 });
 
 const words = (news: Readonly<Record<string, boolean>>): string =>

@@ -1,6 +1,7 @@
-// Which events of the kernel ask for another reading of addresses and routes. A pod that comes or goes is told of in some
-// twenty messages that are all our own doing, and readings grow with the number of pods; so of pods' links only what may
-// take a route away counts. Of everything else, everything counts. Pure, but for what it remembers of the pods' links.
+// Which events of the kernel ask for another reading of addresses, routes and links. A pod that comes or goes is told of
+// in some twenty messages that are all our own doing, and readings grow with the number of pods; so of pods' links only
+// what may take a route away counts. Of everything else, everything counts. Pure, but for what it remembers of the pods'
+// links.
 import { IF_PREFIX, type IfName } from '../lib/linux/if-name.ts';
 import type { Link } from '../lib/linux/links.ts';
 import type { RtChange, RtEvents } from '../lib/linux/route-monitor.ts';
@@ -10,9 +11,11 @@ export type KernelNews = {
   readonly addresses: boolean;
   /** A route of ours may be gone, or one that another route is found by may be new. */
   readonly routes: boolean;
+  /** A link is there no more. */
+  readonly linkGone: boolean;
 };
 
-const ALL: KernelNews = { addresses: true, routes: true };
+const ALL: KernelNews = { addresses: true, routes: true, linkGone: true };
 const RTPROT_KERNEL = 2; // include/uapi/linux/rtnetlink.h
 
 /** `present`: the links that are there when it begins. `isEndpoint`: whether a pod should be behind the link now. */
@@ -36,13 +39,17 @@ export function createKernelNews(
   const newsOf = (change: RtChange): KernelNews => {
     switch (change.kind) {
       case 'link':
-        return { addresses: false, routes: linkCounts(change.event, change.link) };
+        return {
+          addresses: false,
+          routes: linkCounts(change.event, change.link),
+          linkGone: change.event === 'deleted',
+        };
       case 'address':
-        return podLinks.has(change.address.index) ? NOTHING : ALL;
+        return podLinks.has(change.address.index) ? NOTHING : { ...NOTHING, addresses: true, routes: true };
       case 'route': {
         const { protocol, oif } = change.route;
         const isOfPodLink = protocol === RTPROT_KERNEL && oif !== undefined && podLinks.has(oif);
-        return { addresses: false, routes: !isOfPodLink };
+        return { ...NOTHING, routes: !isOfPodLink };
       }
       default:
         return change satisfies never;
@@ -53,7 +60,11 @@ export function createKernelNews(
     if (events.kind === 'overrun') return ALL;
     // Each of them, since each may be remembered.
     const news = events.changes.map(newsOf);
-    return { addresses: news.some((each) => each.addresses), routes: news.some((each) => each.routes) };
+    return {
+      addresses: news.some((each) => each.addresses),
+      routes: news.some((each) => each.routes),
+      linkGone: news.some((each) => each.linkGone),
+    };
   };
 }
 
@@ -61,6 +72,6 @@ type PodLinkState = 'new' | 'up' | 'down';
 
 const stateOf = ({ up }: Link): PodLinkState => (up ? 'up' : 'down');
 
-const NOTHING: KernelNews = { addresses: false, routes: false };
+const NOTHING: KernelNews = { addresses: false, routes: false, linkGone: false };
 
 const isPodLink = ({ name, kind }: Link): boolean => name.startsWith(IF_PREFIX) && kind === 'veth';

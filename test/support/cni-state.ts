@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { askAgent } from '../../cli/ipam/ask-agent.ts';
-import { ipamViewSchema } from '../../ipam/view.ts';
+import { type IpamView, ipamViewSchema } from '../../ipam/view.ts';
 import type { AgentNode } from './agent-node.ts';
 import type { TestNetns } from './netns.ts';
 
@@ -23,9 +23,13 @@ export function spooled(node: AgentNode): readonly string[] {
   }
 }
 
+/** What the agent tells of its addresses. */
+export const ipamViewOf = async (node: AgentNode): Promise<IpamView> =>
+  ipamViewSchema.parse(JSON.parse(await askAgent(node.controlSocket, 'GET', '/v1/ipam')));
+
 /** As lines. What may differ between runs is replaced: addresses of pods, random hardware addresses, numbers, counters. */
 export async function cniState(node: AgentNode, pod: TestNetns): Promise<readonly string[]> {
-  const view = ipamViewSchema.parse(JSON.parse(await askAgent(node.controlSocket, 'GET', '/v1/ipam')));
+  const view = await ipamViewOf(node);
   const journal = view.assignments.map(({ assignment: { handle, ips, state, hostIfName, netns } }) => {
     return [handle, ips.join(), state, hostIfName, netns].join(' ');
   });
