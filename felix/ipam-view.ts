@@ -7,6 +7,7 @@ import type { IpamView } from '../ipam/view.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { findHostEnds } from './adopt-endpoints.ts';
+import type { AgentIpam } from './agent-ipam.ts';
 import type { RouteDriver } from './driver/routes.ts';
 
 type Parts = {
@@ -44,7 +45,12 @@ const GRACE_MS = 60_000;
  * is another one by now, has a link, or is so young that its ADD may be under way, is left alone.
  */
 export async function releaseLeak(
-  parts: Parts & { readonly detach: (attachment: Attachment) => Promise<void>; readonly nowMs: number },
+  parts: Parts & {
+    readonly ipam: Pick<AgentIpam, 'ageMs'>;
+    readonly detach: (attachment: Attachment) => Promise<void>;
+    /** By the wall clock, for assignments of an earlier process: no ADD of that one is under way. */
+    readonly nowMs: number;
+  },
   asked: { readonly handle: string; readonly sequence: number },
 ): Promise<Result<object>> {
   const { ipam, rtnl, routes, detach, nowMs } = parts;
@@ -55,7 +61,8 @@ export async function releaseLeak(
     if (found.sequence !== asked.sequence) {
       return `its sequence is ${found.sequence}, expected ${asked.sequence}: somebody has it anew`;
     }
-    if (nowMs - Date.parse(found.assignedAt) < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s`;
+    const ageMs = ipam.ageMs(found.handle) ?? nowMs - Date.parse(found.assignedAt);
+    if (ageMs < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s`;
     const link = findHostEnds(rtnl, routes).find(({ alias }) => alias === found.handle);
     return link === undefined ? undefined : `link "${link.name}" is there, expected none`;
   };
