@@ -1,9 +1,8 @@
 // Asks agents for a document, those of a lab or that of this machine, and prints what the answers become.
-import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { askAgent } from '../ipam/ask-agent.ts';
+import { askAgent, LOCAL_AGENT } from '../ipam/ask-agent.ts';
 import { printTable } from '../ipam/print-table.ts';
-import { socketsOf } from '../ipam/world.ts';
+import { NOBODY_TO_ASK, socketsOf } from '../ipam/world.ts';
 
 export type NodesOptions = {
   readonly lab?: string;
@@ -12,9 +11,6 @@ export type NodesOptions = {
 };
 
 export type BgpOptions = NodesOptions & { readonly json?: true; readonly output?: 'wide' | 'json' };
-
-/** Where the agent of a machine has its control socket by default. */
-const LOCAL_AGENT = '/run/margay/control.sock';
 
 /** Adds `--lab`, `--node` and `--agent`. */
 export function withNodes(command: Command): Command {
@@ -61,8 +57,7 @@ export async function askNodes<T extends { readonly node: string }>(
 export function controlSockets(options: NodesOptions): readonly string[] {
   const sockets = socketsOf(options);
   if (sockets.length > 0) return sockets;
-  if (existsSync(LOCAL_AGENT)) return [LOCAL_AGENT];
-  throw new Error(`Cannot find an agent: no lab is up and "${LOCAL_AGENT}" is not there, expected --agent SOCKET`);
+  throw new Error(`Cannot find an agent: ${NOBODY_TO_ASK}`);
 }
 
 export const printJson = (value: unknown): void => console.log(JSON.stringify(value, undefined, 2));

@@ -1,6 +1,9 @@
 // One request to an agent over its control socket.
 import { request } from 'node:http';
 
+/** Where the agent of a machine has its control socket by default. */
+export const LOCAL_AGENT = '/run/margay/control.sock';
+
 const TIMEOUT_MS = 10_000;
 
 /** The body of the answer. @throws Error with the agent's sentence, or why there is no answer */

@@ -1,5 +1,6 @@
 // `margay ipam …` as an operator runs it, with a node's agent behind it.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,6 +8,8 @@ import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
 import { agentNode } from '../../test/support/agent-node.ts';
 import { margay } from '../../test/support/margay-cli.ts';
+
+const MAIN = join(import.meta.dirname, '..', 'main.ts');
 
 test('ipam shows, checks and configures, and releases what leaked and nothing else', async (t) => {
   const node = await agentNode(t);
@@ -28,6 +31,17 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
     stdout: 'no difference between datastore and 1 agents\n',
     stderr: '',
   });
+
+  // Nobody is asked, and then the agent where it is by default: in a /run of the program's own.
+  const blind = margay(['ipam', 'show', ...source.slice(0, 2)]);
+  assert.match(blind.stdout, / 1 of 256 +unknown +in service\n$/);
+  assert.match(blind.stderr, /^margay: Cannot tell which addresses are in use: no lab is up and ".*" is not there/);
+  const prepare = 'mount -t tmpfs none /run && mkdir /run/margay && ln -s "$0" /run/margay/control.sock && exec "$@"';
+  const show = [process.execPath, MAIN, 'ipam', 'show', ...source.slice(0, 2)];
+  const local = execFileSync('unshare', ['--mount', 'sh', '-c', prepare, node.controlSocket, ...show], {
+    encoding: 'utf8',
+  });
+  assert.equal(local, pools.stdout);
 
   const report = join(directory, 'report.json');
   const handle = (sequence: number) => {

@@ -1,5 +1,6 @@
 // `margay ipam show`: how full pools and blocks are, or who has an address.
 import type { Command } from 'commander';
+import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import { blockSizeOf, type IpPool } from '../../datastore/resources/ip-pool.ts';
 import { cidrContains, cidrLength, cidrSize } from '../../lib/cidr.ts';
 import { type Ip, parseIp } from '../../lib/ip.ts';
@@ -32,21 +33,21 @@ async function show(ip: string | undefined, { blocks, pool, ...options }: ShowOp
 }
 
 function poolRows(world: IpamWorld): readonly (readonly string[])[] {
+  const useOf = usesOf(world);
   return [
     ['POOL', 'CIDR', 'ADDRESSES', 'BLOCKS', 'IN USE', 'STATE'],
     ...world.pools.map((pool) => {
       const { name } = pool.metadata;
       const blocks = world.blocks.filter(({ spec }) => spec.pool === name);
-      const used = usesOf(world)
-        .filter((block) => block.pool === name)
-        .reduce((sum, block) => sum + block.used, 0);
+      const uses = blocks.map((block) => useOf(block)?.used);
+      const known = uses.filter((used) => used !== undefined);
       const most = 1n << BigInt(blockSizeOf(pool) - cidrLength(pool.spec.cidr));
       return [
         name,
         pool.spec.cidr,
         `${cidrSize(pool.spec.cidr)}`,
         `${blocks.length} of ${most}`,
-        `${used}`,
+        known.length < uses.length ? UNKNOWN : `${known.reduce((sum, used) => sum + used, 0)}`,
         stateOf(pool),
       ];
     }),
@@ -54,20 +55,29 @@ function poolRows(world: IpamWorld): readonly (readonly string[])[] {
 }
 
 function blockRows(world: IpamWorld, pool: string | undefined): readonly (readonly string[])[] {
-  const uses = new Map(usesOf(world).map((block) => [block.cidr, block]));
+  const useOf = usesOf(world);
   return [
     ['BLOCK', 'POOL', 'NODE', 'ADDRESSES', 'IN USE', 'COOLING'],
     ...world.blocks
       .filter(({ spec }) => pool === undefined || spec.pool === pool)
-      .map(({ spec }) => {
-        const use = uses.get(spec.cidr);
-        const [used, cooling] = use === undefined ? ['unknown', 'unknown'] : [`${use.used}`, `${use.cooling}`];
+      .map((block) => {
+        const { spec } = block;
+        const use = useOf(block);
+        const [used, cooling] = use === undefined ? [UNKNOWN, UNKNOWN] : [`${use.used}`, `${use.cooling}`];
         return [spec.cidr, spec.pool, spec.node, `${cidrSize(spec.cidr)}`, used, cooling];
       }),
   ];
 }
 
-const usesOf = ({ views }: IpamWorld) => views.flatMap(({ blocks }) => blocks);
+/** Of a block whose agent did not answer. */
+const UNKNOWN = 'unknown';
+
+/** What a block's own node says of it. By node too: an agent may be of another cluster. */
+function usesOf({ views }: IpamWorld) {
+  const said = views.flatMap(({ node, blocks }) => blocks.map((block) => [`${node} ${block.cidr}`, block] as const));
+  const uses = new Map(said);
+  return ({ spec }: IpBlock) => uses.get(`${spec.node} ${spec.cidr}`);
+}
 
 const stateOf = ({ spec }: IpPool): string =>
   spec.disabled === true ? 'disabled' : spec.assignmentMode === 'Manual' ? 'manual' : 'in service';

@@ -1,4 +1,5 @@
 // All that is known of addresses: the objects of the datastore, and the views of the agents that answer.
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
@@ -10,7 +11,7 @@ import { type IpamView, ipamViewSchema } from '../../ipam/view.ts';
 import { nodeFiles } from '../../lab/paths.ts';
 import { readLabState, requireLab } from '../../lab/state.ts';
 import { addDatastoreOptions, type DatastoreOptions, openCliStore } from '../datastore-option.ts';
-import { askAgent } from './ask-agent.ts';
+import { askAgent, LOCAL_AGENT } from './ask-agent.ts';
 import { listSandboxes } from './runtime.ts';
 
 export type IpamOptions = DatastoreOptions & {
@@ -34,7 +35,7 @@ export type IpamWorld = {
 export function withIpamOptions(command: Command): Command {
   return addDatastoreOptions(command).option(
     '--agent <socket...>',
-    "control sockets of the agents to ask (default: those of the lab's nodes)",
+    `control sockets of the agents to ask (default: the lab's, else ${LOCAL_AGENT})`,
   );
 }
 
@@ -57,7 +58,7 @@ export async function readIpamWorld(store: Store, options: IpamOptions): Promise
     );
   }
   const runtimes = new Map<string, readonly Sandbox[]>();
-  const silent: string[] = [];
+  const silent = sockets.length > 0 ? [] : [`Cannot tell which addresses are in use: ${NOBODY_TO_ASK}`];
   const orSilent = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await ask();
@@ -90,11 +91,16 @@ export async function readIpamWorld(store: Store, options: IpamOptions): Promise
   };
 }
 
-/** The sockets of the agents that are meant. @throws Error when a lab is named that does not run */
+/** Why `socketsOf()` found none. */
+export const NOBODY_TO_ASK = `no lab is up and "${LOCAL_AGENT}" is not there, expected --agent SOCKET`;
+
+/** The sockets of the agents that are meant; empty: nobody is there. @throws Error when a lab is named that does not run */
 export function socketsOf({ agent, lab, datastore }: IpamOptions): readonly string[] {
   if (agent !== undefined) return agent;
   const name = lab ?? process.env['MARGAY_LAB'] ?? 'default';
   const other = datastore ?? process.env['MARGAY_DATASTORE'] ?? '';
-  if (lab === undefined && (other !== '' || readLabState(name).kind === 'absent')) return [];
+  if (lab === undefined && (other !== '' || readLabState(name).kind === 'absent')) {
+    return existsSync(LOCAL_AGENT) ? [LOCAL_AGENT] : [];
+  }
   return requireLab(name).nodes.map((node) => nodeFiles(name, node.name).controlSocket);
 }
