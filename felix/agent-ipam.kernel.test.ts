@@ -1,7 +1,9 @@
 // What the cluster's objects make of the addresses that real pods get.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { waitFor } from '../lib/wait-for.ts';
 import { agentNode } from '../test/support/agent-node.ts';
+import { ipamViewOf } from '../test/support/cni-state.ts';
 
 const pool = (name: string, cidr: string, spec: object = {}) => ({
   apiVersion: 'projectcalico.org/v3',
@@ -50,4 +52,33 @@ test('pools by annotation of the pod, of the namespace, and by selectors', async
     pod('plain', 'e', { 'cni.projectcalico.org/ipv4pools': '["nowhere"]' }),
     /IPPool \\"nowhere\\": there is none of this name or CIDR/,
   );
+});
+
+test('live pods keep address and route when their pool is disabled, which can be neither shrunk nor deleted', async (t) => {
+  const node = await agentNode(t);
+  await node.create(namespace('shop'));
+  await node.start();
+  const live = await node.addPod('shop', 'live');
+  const isReached = () => node.netns.exec('ping', '-c1', '-W1', live.ip);
+  const found = (await node.store.get('IPPool', undefined, 'pods')) ?? assert.fail('no pool');
+  const update = (spec: object) => node.store.update({ ...found, spec: { ...found.spec, ...spec } });
+
+  await assert.rejects(update({ cidr: '10.244.0.0/17' }), /expected "10\.244\.0\.0\/16" because it cannot change/);
+  await assert.rejects(update({ blockSize: 26 }), /expected 24 because it cannot change/);
+  await assert.rejects(node.store.delete('IPPool', undefined, 'pods'), /1 blocks are cut from it/);
+  await update({ disabled: true });
+  let tries = 0;
+  const refused = /IPPool \\"pods\\": spec\.disabled is true/;
+  await waitFor('the pool to be out of service', async () => {
+    const outcome = await node.addPod('shop', `new${tries++}`).catch((error: Error) => error);
+    return outcome instanceof Error && refused.test(outcome.message);
+  });
+  await isReached();
+  await node.kill();
+  await node.start();
+  await isReached();
+  const { assignments, links } = await ipamViewOf(node);
+  const kept = assignments.find(({ assignment }) => assignment.pod === 'live')?.assignment;
+  assert.deepEqual(kept?.ips, [live.ip]);
+  assert.deepEqual(links.find(({ handle }) => handle === kept?.handle)?.ips, [live.ip]);
 });

@@ -80,6 +80,17 @@ test('own blocks are blackholes, and what peers tell inside the pools is a route
   );
 });
 
+test('blocks of a disabled pool stay announced and learned', () => {
+  const { routing, resources } = routingAndResources();
+  routing.accept({ kind: 'bgp-up' });
+  routing.accept({ kind: 'rib', paths: [path('10.244.2.0/24', '198.51.100.12')] });
+  const value = unwrap(parseResource({ ...POOL, spec: { ...POOL.spec, disabled: true } }));
+  resources.accept({ key: keyOf(value), value }, undefined);
+  routing.resourcesChanged();
+  assert.deepEqual(kinds(routing), ['10.244.1.0/24 blackhole', '10.244.2.0/24 learned']);
+  assert.deepEqual([...(routing.takeBgp()?.paths.keys() ?? [])], ['10.244.1.0/24']);
+});
+
 test('gobgpd is told the desired state once, and again when it comes back', () => {
   const routing = routingOfTwoNodes();
   assert.equal(routing.takeBgp(), undefined, 'not while it is down');
