@@ -9,8 +9,8 @@ import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.
 import { nodeOfConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
-import type { Change } from '../../lib/change.ts';
 import { type IpamConfiguration, withoutEffect } from '../../datastore/resources/ipam-configuration.ts';
+import type { Change } from '../../lib/change.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
 import type { NftChange, NftKey, NftObject } from '../../lib/nftables/ast.ts';
