@@ -63,8 +63,8 @@ import { NAT_TABLE } from './render/nat.ts';
 import { generationOf } from './render/policy/generation.ts';
 import { POLICY_TABLE } from './render/policy/names.ts';
 import { unusedGeneration } from './revoke-generation.ts';
-
 import { createRevoker } from './revoker.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { endpointRules, statusView } from './views.ts';
 
 /** Time between two whole readings of the kernel, in milliseconds, besides those that events ask for. */
@@ -277,6 +277,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
   // Not only at the end: an agent that is killed leaves what it compiled, too.
   flushCompileCache();
+  keepHeapSmall();
   trimMalloc();
   // The first reading of everything takes as long as it takes.
   loop.begin();
