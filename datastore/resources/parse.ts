@@ -42,12 +42,24 @@ function titleOf(raw: Readonly<Record<string, unknown>>): string {
   return known ? `${head} "${path}"` : `${head} of "${path}"`.trimStart();
 }
 
-/** As the API server decodes: a field that is `null` is absent. */
-export function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
+/** As the API server decodes: a field that is `null` is absent. The value itself where there is none, as nearly always. */
+export const withoutNulls = (value: unknown): unknown => (hasNulls(value) ? stripNulls(value) : value);
+
+function hasNulls(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasNulls);
+  for (const key in value) {
+    const field: unknown = Reflect.get(value, key);
+    if (field === null || field === undefined || hasNulls(field)) return true;
+  }
+  return false;
+}
+
+function stripNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(stripNulls);
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).filter(([, field]) => field !== null && field !== undefined);
-  return Object.fromEntries(entries.map(([key, field]) => [key, withoutNulls(field)]));
+  return Object.fromEntries(entries.map(([key, field]) => [key, stripNulls(field)]));
 }
 
 function describe(value: unknown): string {
