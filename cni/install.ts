@@ -1,9 +1,9 @@
-// Puts the plugin where a container runtime looks for it, and takes it away again. Each file is written aside and renamed,
-// so that nobody reads or runs half of one. The list comes last and goes first: Kubernetes takes a node with a list for
-// one that can start pods.
+// Puts the plugin where a container runtime looks for it, and takes it away again. The list comes last and goes first:
+// Kubernetes takes a node with a list for one that can start pods.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { replaceFile } from './replace-file.ts';
 
 export type CniInstallation = {
   /** The runtime's folders, such as /etc/cni/net.d and /opt/cni/bin. */
@@ -22,13 +22,13 @@ const EXECUTABLE = 'margay';
 export function installCni(installation: CniInstallation): void {
   const { confDirectory, binDirectory, executable } = installation;
   const program = join(binDirectory, EXECUTABLE);
-  replaceFile(program, (path) => copyFileSync(executable, path), 0o755);
+  replaceFile(program, () => readFileSync(executable), 0o755);
   const why = statusProblem(program, installation);
   if (why !== undefined) {
     throw new Error(`Cannot install the network configuration "${join(confDirectory, CONFLIST)}": ${why}`);
   }
-  const text = `${JSON.stringify(conflist(installation), undefined, 2)}\n`;
-  replaceFile(join(confDirectory, CONFLIST), (path) => writeFileSync(path, text), 0o600);
+  const text = Buffer.from(`${JSON.stringify(conflist(installation), undefined, 2)}\n`);
+  replaceFile(join(confDirectory, CONFLIST), () => text, 0o600);
 }
 
 /** What is not there is no error. */
@@ -69,18 +69,5 @@ function statusProblem(program: string, installation: CniInstallation): string |
   } catch (error) {
     const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
     return /"msg":"([^"]*)"/.exec(stdout)?.[1] ?? String(error);
-  }
-}
-
-function replaceFile(path: string, write: (temporary: string) => void, mode: number): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  // A dot: runtimes read no such names.
-  const temporary = join(dirname(path), `.margay-${process.pid}`);
-  try {
-    write(temporary);
-    chmodSync(temporary, mode);
-    renameSync(temporary, path);
-  } finally {
-    rmSync(temporary, { force: true });
   }
 }
