@@ -1,8 +1,8 @@
 // Puts the plugin where a container runtime looks for it, and takes it away again. The list comes last and goes first:
 // Kubernetes takes a node with a list for one that can start pods.
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { statusProblem } from './ask-plugin.ts';
 import { replaceFile } from './replace-file.ts';
 
 export type CniInstallation = {
@@ -23,7 +23,7 @@ export function installCni(installation: CniInstallation): void {
   const { confDirectory, binDirectory, executable } = installation;
   const program = join(binDirectory, EXECUTABLE);
   replaceFile(program, () => readFileSync(executable), 0o755);
-  const why = statusProblem(program, installation);
+  const why = statusProblem(program, { cniVersion: '1.1.0', name: 'margay', ...pluginOf(installation) });
   if (why !== undefined) {
     throw new Error(`Cannot install the network configuration "${join(confDirectory, CONFLIST)}": ${why}`);
   }
@@ -58,16 +58,3 @@ const pluginOf = ({ agentSocket, spoolDirectory }: CniInstallation) => ({
   agentSocket,
   spoolDirectory,
 });
-
-/** `undefined`: the agent can attach pods. */
-function statusProblem(program: string, installation: CniInstallation): string | undefined {
-  const input = JSON.stringify({ cniVersion: '1.1.0', name: 'margay', ...pluginOf(installation) });
-  const env = { CNI_COMMAND: 'STATUS', CNI_PATH: dirname(program) };
-  try {
-    execFileSync(program, { input, env, timeout: 10_000, stdio: ['pipe', 'pipe', 'ignore'], encoding: 'utf8' });
-    return undefined;
-  } catch (error) {
-    const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
-    return /"msg":"([^"]*)"/.exec(stdout)?.[1] ?? String(error);
-  }
-}
