@@ -1,14 +1,20 @@
 // `margay cni install` and `uninstall`: the plugin in the folders of this machine's container runtime.
 import { join } from 'node:path';
-import type { Command } from 'commander';
-import { type CniInstallation, installCni, uninstallCni } from '../cni/install.ts';
+import { type Command, Option } from 'commander';
+import { CHAINED_NAMES, type ChainedName } from '../cni/chained.ts';
+import { type CniFolders, installCni, uninstallCni } from '../cni/install.ts';
+import { type CniVersion, SUPPORTED_VERSIONS } from '../cni/spec.ts';
 
-type Options = {
-  readonly confDir: string;
-  readonly binDir: string;
+type FolderOptions = { readonly confDir: string; readonly binDir: readonly string[] };
+
+type InstallOptions = FolderOptions & {
   readonly agentSocket: string;
   readonly spoolDirectory: string;
+  readonly require: readonly ChainedName[];
+  readonly cniVersion?: CniVersion;
 };
+
+const BIN_DIRECTORY = '/opt/cni/bin';
 
 /** Adds `cni install` and `cni uninstall`. */
 export function registerCni(program: Command): void {
@@ -17,21 +23,40 @@ export function registerCni(program: Command): void {
     .description('put executable and network configuration in place, the latter once the agent can serve')
     .option('--agent-socket <path>', "the agent's socket", '/run/margay/cni.sock')
     .option('--spool-directory <path>', 'where DELs wait while there is no agent', '/var/lib/margay/cni-spool')
-    .action((options: Options) => installCni(installationOf(options)));
+    .addOption(
+      new Option('--require <plugin...>', 'fail where these are missing, instead of doing without')
+        .choices(CHAINED_NAMES)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--cni-version <version>', 'of the list (default: what plugins and runtime have in common)').choices(
+        SUPPORTED_VERSIONS,
+      ),
+    )
+    .action(install);
   withFolders(cni.command('uninstall'))
     .description('remove the network configuration, then the executable')
-    .action(({ confDir, binDir }: Options) => uninstallCni({ confDirectory: confDir, binDirectory: binDir }));
+    .action((options: FolderOptions) => uninstallCni(foldersOf(options)));
 }
 
 const withFolders = (command: Command): Command =>
   command
     .option('--conf-dir <path>', "the runtime's folder of network configurations", '/etc/cni/net.d')
-    .option('--bin-dir <path>', "the runtime's folder of plugins", '/opt/cni/bin');
+    .option('--bin-dir <path...>', "the runtime's folders of plugins; ours is in the first", [BIN_DIRECTORY]);
 
-const installationOf = ({ confDir, binDir, agentSocket, spoolDirectory }: Options): CniInstallation => ({
-  confDirectory: confDir,
-  binDirectory: binDir,
-  executable: join(import.meta.dirname, '../.build/margay'),
-  agentSocket,
-  spoolDirectory,
-});
+function install(options: InstallOptions): void {
+  const { agentSocket, spoolDirectory, require, cniVersion } = options;
+  const warnings = installCni({
+    ...foldersOf(options),
+    executable: join(import.meta.dirname, '../.build/margay'),
+    agentSocket,
+    spoolDirectory,
+    required: require,
+    ...(cniVersion === undefined ? {} : { cniVersion }),
+  });
+  for (const warning of warnings) console.error(`margay: warning: ${warning}`);
+}
+
+function foldersOf({ confDir, binDir: [first = BIN_DIRECTORY, ...others] }: FolderOptions): CniFolders {
+  return { confDirectory: confDir, binDirectories: [first, ...others] };
+}

@@ -1,12 +1,22 @@
-// The question to a CNI executable that needs no container, asked as a runtime asks it: STATUS.
+// The two questions to a CNI executable that need no container, asked as a runtime asks them: VERSION and STATUS.
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 
 const TIMEOUT_MS = 10_000;
 
-/** CNI SPEC 1.1 §5 Error. */
+/** CNI SPEC 1.1 §5 Version and Error. */
+const versionSchema = z.looseObject({ supportedVersions: z.array(z.string()) });
 const errorSchema = z.looseObject({ msg: z.string(), details: z.string().optional() });
+
+/** @throws Error when it cannot be run, or answers something else */
+export function supportedVersions(program: string): readonly string[] {
+  const { status, stdout, failure } = ask(program, 'VERSION', { cniVersion: '1.0.0' });
+  const answer = versionSchema.safeParse(jsonOf(stdout));
+  if (status === 0 && answer.success) return answer.data.supportedVersions;
+  const what = status === 0 ? 'its answer has no supportedVersions' : failure;
+  throw new Error(`Cannot ask "${program}" for its versions: ${what}, expected a CNI plugin that this machine can run`);
+}
 
 /** Why no pod can be attached now; `undefined`: pods can. */
 export function statusProblem(program: string, config: object): string | undefined {
@@ -30,6 +40,7 @@ function ask(program: string, command: string, config: object) {
   return { status: run.status, stdout: run.stdout ?? '', failure: failureOf(run) };
 }
 
+/** That it did not read its input is no failure by itself: many do not, for VERSION. */
 function failureOf({ status, signal, error }: SpawnSyncReturns<string>): string {
   if (error !== undefined && 'code' in error && error.code === 'ETIMEDOUT') {
     return `it does not answer within ${TIMEOUT_MS / 1000} s`;

@@ -2,56 +2,65 @@
 // Kubernetes takes a node with a list for one that can start pods.
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { statusProblem } from './ask-plugin.ts';
+import { statusProblem, supportedVersions } from './ask-plugin.ts';
+import { type ChainedName, findChained } from './chained.ts';
+import { listVersion } from './list-version.ts';
 import { replaceFile } from './replace-file.ts';
+import type { CniVersion } from './spec.ts';
 
-export type CniInstallation = {
-  /** The runtime's folders, such as /etc/cni/net.d and /opt/cni/bin. */
+export type CniFolders = {
+  /** The runtime's folder of network configurations, such as /etc/cni/net.d. */
   readonly confDirectory: string;
-  readonly binDirectory: string;
+  /** The runtime's folders of plugins, such as /opt/cni/bin, in its order. Ours goes into the first. */
+  readonly binDirectories: readonly [string, ...string[]];
+};
+
+export type CniInstallation = CniFolders & {
   /** The compiled executable. */
   readonly executable: string;
   readonly agentSocket: string;
   readonly spoolDirectory: string;
+  /** Plugins of others without which nothing is to be installed. */
+  readonly required?: readonly ChainedName[];
+  /** Version of the list. Absent: the highest that runtime and plugins have in common. */
+  readonly cniVersion?: CniVersion;
 };
 
 const CONFLIST = '10-margay.conflist';
 const EXECUTABLE = 'margay';
 
-/** @throws Error when the agent cannot serve; the executable is in place then and the list is not */
-export function installCni(installation: CniInstallation): void {
-  const { confDirectory, binDirectory, executable } = installation;
-  const program = join(binDirectory, EXECUTABLE);
+/**
+ * Returns what is missing, as sentences for the user.
+ * @throws Error when the agent cannot serve, or its plugin cannot stand in one list with the others: the executable is in
+ * place then and the list is not; when a required plugin is missing neither is
+ */
+export function installCni(installation: CniInstallation): readonly string[] {
+  const { confDirectory, executable, required = [], cniVersion } = installation;
+  const { entries, versions, warnings } = findChained(installation.binDirectories, required);
+  const program = programPath(installation);
   replaceFile(program, () => readFileSync(executable), 0o755);
-  const why = statusProblem(program, { cniVersion: '1.1.0', name: 'margay', ...pluginOf(installation) });
+  const plugin = pluginOf(installation);
+  const list = {
+    ...listVersion(new Map([[EXECUTABLE, supportedVersions(program)], ...versions]), cniVersion),
+    name: 'margay',
+    plugins: [{ ...plugin, capabilities: { ips: true, mac: true } }, ...entries],
+  };
+  const why = statusProblem(program, { cniVersion: '1.1.0', name: list.name, ...plugin });
   if (why !== undefined) {
     throw new Error(`Cannot install the network configuration "${join(confDirectory, CONFLIST)}": ${why}`);
   }
-  const text = Buffer.from(`${JSON.stringify(conflist(installation), undefined, 2)}\n`);
+  const text = Buffer.from(`${JSON.stringify(list, undefined, 2)}\n`);
   replaceFile(join(confDirectory, CONFLIST), () => text, 0o600);
+  return warnings;
 }
 
 /** What is not there is no error. */
-export function uninstallCni({
-  confDirectory,
-  binDirectory,
-}: Pick<CniInstallation, 'confDirectory' | 'binDirectory'>): void {
-  rmSync(join(confDirectory, CONFLIST), { force: true });
-  rmSync(join(binDirectory, EXECUTABLE), { force: true });
+export function uninstallCni(folders: CniFolders): void {
+  rmSync(join(folders.confDirectory, CONFLIST), { force: true });
+  rmSync(programPath(folders), { force: true });
 }
 
-/** The hostPort and bandwidth of pods are the business of the plugins behind ours. */
-function conflist(installation: CniInstallation): object {
-  return {
-    cniVersion: '1.0.0',
-    name: 'margay',
-    plugins: [
-      { ...pluginOf(installation), capabilities: { ips: true, mac: true } },
-      { type: 'portmap', capabilities: { portMappings: true }, snat: true },
-      { type: 'bandwidth', capabilities: { bandwidth: true } },
-    ],
-  };
-}
+const programPath = ({ binDirectories: [first] }: CniFolders): string => join(first, EXECUTABLE);
 
 const pluginOf = ({ agentSocket, spoolDirectory }: CniInstallation) => ({
   type: EXECUTABLE,

@@ -1,40 +1,125 @@
-// Installing the plugin: the list is there only while an agent can serve, and all of it goes again.
+// `margay cni install` and `uninstall` as a user runs them, with the agent and the reference plugins of Debian: the list is
+// there only while an agent can serve, names only what the runtime will find, and all of it goes again.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { installCni, uninstallCni } from '../../cni/install.ts';
 import { cniExecutable, cniNode } from '../support/cni-node.ts';
+import { type CliOutcome, margay } from '../support/margay-cli.ts';
 
-test('the list is installed when the agent serves, and nothing stays', async (t) => {
+const DEBIAN_PLUGINS = '/usr/lib/cni';
+const ALL_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'];
+
+test('margay cni install and uninstall', async (t) => {
   const node = await cniNode(t);
-  const [confDirectory, binDirectory] = [join(node.folder, 'etc/net.d'), join(node.folder, 'opt/bin')];
-  const installation = {
-    confDirectory,
-    binDirectory,
-    executable: cniExecutable(),
-    agentSocket: node.config.socket,
-    spoolDirectory: node.config.spool,
+  const executable = readFileSync(cniExecutable());
+  const at = (name: string): string => join(node.folder, name);
+  /** Both folders of each test are new. */
+  const folders = (name: string, ...plugins: readonly string[]) => {
+    const [conf, bin] = [at(`${name}/net.d`), at(`${name}/bin`)];
+    mkdirSync(bin, { recursive: true });
+    for (const plugin of plugins) symlinkSync(join(DEBIAN_PLUGINS, plugin), join(bin, plugin));
+    const list = () => JSON.parse(readFileSync(join(conf, '10-margay.conflist'), 'utf8'));
+    return { conf, bin, list, options: ['--conf-dir', conf, '--bin-dir', bin] };
   };
-  assert.throws(() => installCni(installation), /10-margay\.conflist": Cannot reach the margay-node agent/);
-  assert.deepEqual(readdirSync(binDirectory), ['margay']);
-  assert.throws(() => readdirSync(confDirectory), /ENOENT/);
+  const agentOptions = ['--agent-socket', node.config.socket, '--spool-directory', node.config.spool];
+  const install = (...options: readonly string[]): CliOutcome =>
+    margay(['cni', 'install', ...agentOptions, ...options]);
+  const PLUGINS = ['bandwidth', 'loopback', 'portmap'];
+
+  await t.test('without an agent there is the executable and no list, and it is said why', () => {
+    const { options, bin, conf } = folders('agentless', ...PLUGINS);
+    const { status, stdout, stderr } = install(...options);
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.match(
+      stderr,
+      /^margay: Cannot install the network configuration ".*\/10-margay\.conflist": Cannot reach the margay-node agent: it does not answer\. Start the agent of this node; .*\n$/,
+    );
+    assert.deepEqual(readdirSync(bin), ['bandwidth', 'loopback', 'margay', 'portmap']);
+    assert.throws(() => readdirSync(conf), /ENOENT/);
+  });
 
   await node.startAgent();
-  for (let n = 0; n < 2; n++) installCni(installation);
-  assert.deepEqual(readdirSync(binDirectory), ['margay']);
-  assert.deepEqual(readdirSync(confDirectory), ['10-margay.conflist']);
-  assert.equal(statSync(join(binDirectory, 'margay')).mode & 0o7777, 0o755);
-  const { plugins } = JSON.parse(readFileSync(join(confDirectory, '10-margay.conflist'), 'utf8'));
-  assert.deepEqual(
-    plugins.map(({ type, capabilities }: { type: string; capabilities: object }) => [type, Object.keys(capabilities)]),
-    [
-      ['margay', ['ips', 'mac']],
-      ['portmap', ['portMappings']],
-      ['bandwidth', ['bandwidth']],
-    ],
+  await t.test('with one there are both, once or twice, and nothing stays', () => {
+    const { options, bin, conf, list } = folders('whole', ...PLUGINS);
+    for (let n = 0; n < 2; n++) assert.deepEqual(install(...options), { status: 0, stdout: '', stderr: '' });
+    assert.deepEqual(readdirSync(bin), ['bandwidth', 'loopback', 'margay', 'portmap']);
+    assert.deepEqual(readdirSync(conf), ['10-margay.conflist']);
+    assert.deepEqual(readFileSync(join(bin, 'margay')), executable);
+    assert.equal(statSync(join(bin, 'margay')).mode & 0o7777, 0o755);
+    assert.equal(statSync(join(conf, '10-margay.conflist')).mode & 0o7777, 0o600);
+    assert.deepEqual(list(), {
+      cniVersion: '1.0.0',
+      name: 'margay',
+      plugins: [
+        {
+          type: 'margay',
+          agentSocket: node.config.socket,
+          spoolDirectory: node.config.spool,
+          capabilities: { ips: true, mac: true },
+        },
+        { type: 'portmap', capabilities: { portMappings: true }, snat: true },
+        { type: 'bandwidth', capabilities: { bandwidth: true } },
+      ],
+    });
+    for (let n = 0; n < 2; n++) {
+      assert.deepEqual(margay(['cni', 'uninstall', ...options]), { status: 0, stdout: '', stderr: '' });
+    }
+    assert.deepEqual([readdirSync(bin), readdirSync(conf)], [PLUGINS, []]);
+  });
+
+  await t.test(
+    'what the runtime will not find is not in the list, which is in 1.1.0 then for those that know it',
+    () => {
+      const { options, list } = folders('bare');
+      const { status, stderr } = install(...options);
+      assert.equal(status, 0);
+      for (const line of stderr.trim().split('\n')) {
+        assert.match(line, /^margay: warning: plugin "(portmap|bandwidth|loopback)" is not in "/);
+      }
+      assert.equal(stderr.trim().split('\n').length, 3);
+      const { plugins, cniVersion, cniVersions } = list();
+      assert.deepEqual(
+        plugins.map(({ type }: { readonly type: string }) => type),
+        ['margay'],
+      );
+      assert.deepEqual([cniVersion, cniVersions], ['1.0.0', ALL_VERSIONS]);
+    },
   );
 
-  for (let n = 0; n < 2; n++) uninstallCni(installation);
-  assert.deepEqual([readdirSync(binDirectory), readdirSync(confDirectory)], [[], []]);
+  await t.test('without a required plugin there is nothing', () => {
+    const { options, bin } = folders('required', 'portmap');
+    const { status, stderr } = install(...options, '--require', 'portmap', 'bandwidth');
+    assert.equal(status, 1);
+    assert.match(stderr, /^margay: Cannot install the network configuration: plugin "bandwidth" is not in .*\n$/);
+    assert.deepEqual(readdirSync(bin), ['portmap']);
+    assert.match(install(...options, '--require', 'ptp').stderr, /Allowed choices are portmap, bandwidth, loopback/);
+  });
+
+  await t.test('of several folders, ours goes into the first and the others may be in any', () => {
+    const first = folders('first', 'loopback');
+    const second = folders('second', 'portmap', 'bandwidth');
+    assert.equal(install(...first.options, second.bin).stderr, '');
+    assert.deepEqual(
+      first.list().plugins.map(({ type }: { readonly type: string }) => type),
+      ['margay', 'portmap', 'bandwidth'],
+    );
+    assert.deepEqual(
+      [readdirSync(first.bin), readdirSync(second.bin)],
+      [
+        ['loopback', 'margay'],
+        ['bandwidth', 'portmap'],
+      ],
+    );
+  });
+
+  await t.test('the version of the list can be given, when all of it knows that version', () => {
+    const { options, list, conf } = folders('version', ...PLUGINS);
+    const refused = install(...options, '--cni-version', '1.1.0');
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /^margay: Cannot use CNI version "1\.1\.0": .*portmap supports .*1\.0\.0; bandwidth/);
+    assert.throws(() => readdirSync(conf), /ENOENT/);
+    assert.equal(install(...options, '--cni-version', '0.4.0').status, 0);
+    assert.deepEqual([list().cniVersion, list().cniVersions], ['0.4.0', undefined]);
+  });
 });
