@@ -1,59 +1,34 @@
-// Real containers: Debian's containerd and runc start them through our conflist, with portmap, bandwidth and tuning of
-// the reference plugins behind us.
+// Real containers: Debian's containerd and runc start them through the list that `margay cni install` writes, with portmap
+// and bandwidth of the reference plugins behind us, and tuning by hand.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { hostIfName } from '../../lib/linux/if-name.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { type AgentNode, agentNode } from '../support/agent-node.ts';
-import { type CniRuntime, withCniRuntime } from '../support/cni-runtime.ts';
+import { type CniRuntime, type ListOptions, withCniRuntime } from '../support/cni-runtime.ts';
 import type { PodConfig } from '../support/cri.ts';
 import { margay } from '../support/margay-cli.ts';
-import { testNetns } from '../support/netns.ts';
+import { getOverHttp, outsideHost } from '../support/outside-host.ts';
 
-const BEHIND = [
-  { type: 'tuning', sysctl: { 'net.ipv4.tcp_keepalive_time': '77' } },
-  { type: 'portmap', capabilities: { portMappings: true }, snat: true },
-];
+const TUNING = { type: 'tuning', sysctl: { 'net.ipv4.tcp_keepalive_time': '77' } };
 
 test('containers start, talk, are kept apart by policy and leave nothing', (t) =>
-  withRuntime(t, async ({ node, runtime }) => {
+  withRuntime(t, { behind: [TUNING] }, async ({ node, runtime }) => {
     const web = await createPod({ node, runtime }, 'web', { ports: [{ containerPort: 80, hostPort: 8080 }] });
     const client = await createPod({ node, runtime }, 'client');
     const [webIp = ''] = await runtime.addresses(web);
     const [clientIp = ''] = await runtime.addresses(client);
     assert.match(webIp, /^10\.244\./);
-    const fetch = () => runtime.exec(client, ...get(webIp, 80));
+    const fetch = () => runtime.exec(client, ...getOverHttp(webIp, 80));
     assert.equal(await fetch(), 'box\n');
     assert.match(await runtime.exec(web, '/bin/cat', '/proc/sys/net/ipv4/tcp_keepalive_time'), /^77$/m);
     assert.match(await runtime.exec(client, 'ip', 'address'), new RegExp(`${clientIp}/32 .*eth0`));
 
     // From another host of the segment to the host port, which portmap translates.
-    const outside = await testNetns(t, 'outside');
-    await outside.exec(
-      'ip',
-      'link',
-      'add',
-      'eth0',
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'towards',
-      'netns',
-      node.netns.name,
-    );
-    for (const [netns, link, address] of [
-      [outside, 'eth0', '203.0.113.9/24'],
-      [node.netns, 'towards', '203.0.113.1/24'],
-    ] as const) {
-      await netns.exec('ip', 'addr', 'add', address, 'dev', link);
-      await netns.exec('ip', 'link', 'set', link, 'up');
-    }
-    const fetchOutside = () => {
-      const [command, ...args] = get('203.0.113.1', 8080);
-      return outside.exec(command, ...args);
-    };
+    const outside = await outsideHost(t, node.netns);
+    const fetchOutside = () => outside.exec(...getOverHttp('203.0.113.1', 8080));
     assert.equal(await fetchOutside(), 'box\n');
 
     await node.create({
@@ -75,8 +50,37 @@ test('containers start, talk, are kept apart by policy and leave nothing', (t) =
     await nothingLeft(node, runtime);
   }));
 
+test('limits and host port of a pod are in force by the list as it was installed', (t) =>
+  withRuntime(t, { installOptions: ['--require', 'portmap', 'bandwidth', 'loopback'] }, async ({ node, runtime }) => {
+    const web = await createPod({ node, runtime }, 'web', {
+      ports: [{ containerPort: 80, hostPort: 8080 }],
+      annotations: { 'kubernetes.io/ingress-bandwidth': '8M', 'kubernetes.io/egress-bandwidth': '16M' },
+    });
+    const shaping = await node.netns.exec('tc', 'qdisc');
+    assert.match(shaping, new RegExp(`qdisc tbf .* dev ${hostIfName('shop', 'web')} root .* rate 8Mbit`));
+    assert.match(shaping, /qdisc tbf .* dev bwp\S+ root .* rate 16Mbit/);
+    const outside = await outsideHost(t, node.netns);
+    assert.equal(await outside.exec(...getOverHttp('203.0.113.1', 8080)), 'box\n');
+    await runtime.removePod(web);
+    await nothingLeft(node, runtime);
+  }));
+
+test('a list that also allows 1.1.0 starts pods in a runtime that does not know it, one that is in 1.1.0 does not', async (t) => {
+  const plugins = ['loopback'];
+  await withRuntime(t, { plugins }, async ({ node, runtime }) => {
+    const pod = await createPod({ node, runtime }, 'web');
+    assert.match((await runtime.addresses(pod)).join(), /^10\.244\./);
+    await runtime.removePod(pod);
+    await nothingLeft(node, runtime);
+  });
+  await withRuntime(t, { plugins, installOptions: ['--cni-version', '1.1.0'] }, async ({ node, runtime }) => {
+    await assert.rejects(createPod({ node, runtime }, 'web'), /unsupported CNI result version "1\.1\.0"/);
+    await nothingLeft(node, runtime);
+  });
+});
+
 test('sixty containers start in parallel', (t) =>
-  withRuntime(t, async ({ node, runtime }) => {
+  withRuntime(t, {}, async ({ node, runtime }) => {
     const names = Array.from({ length: 60 }, (_, n) => `p${n}`);
     const began = performance.now();
     const ids = await Promise.all(names.map((name) => createPod({ node, runtime }, name)));
@@ -84,7 +88,7 @@ test('sixty containers start in parallel', (t) =>
     const addresses = (await Promise.all(ids.map((id) => runtime.addresses(id)))).flat();
     assert.equal(new Set(addresses).size, 60);
     const [first = ''] = ids;
-    const answer = await runtime.exec(first, ...get(addresses[59] ?? '', 80));
+    const answer = await runtime.exec(first, ...getOverHttp(addresses[59] ?? '', 80));
     assert.equal(answer, 'box\n');
     await Promise.all(ids.map((id) => runtime.removePod(id)));
     await nothingLeft(node, runtime);
@@ -110,22 +114,14 @@ async function journalAndRuntime(node: AgentNode, runtime: CniRuntime): Promise<
   );
 }
 
-/** A program that prints what a pod's server answers; it fails after two seconds. */
-const get = (ip: string, port: number): readonly [string, ...string[]] => [
-  'timeout',
-  '2',
-  'bash',
-  '-c',
-  `exec 3<>/dev/tcp/${ip}/${port}; printf 'GET /name HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 | tail -1`,
-];
-
 async function withRuntime(
   t: TestContext,
+  options: ListOptions,
   work: (world: { readonly node: AgentNode; readonly runtime: CniRuntime }) => Promise<void>,
 ): Promise<void> {
   const node = await agentNode(t);
   await node.start();
-  await withCniRuntime(node, BEHIND, (runtime) => work({ node, runtime }));
+  await withCniRuntime(node, options, (runtime) => work({ node, runtime }));
 }
 
 async function createPod(
@@ -149,7 +145,9 @@ async function nothingLeft(node: AgentNode, runtime: CniRuntime): Promise<void> 
   await waitFor('the links to be gone', async () => !/mgy[0-9a-f]{11}/.test(await node.netns.exec('ip', '-o', 'link')));
   assert.doesNotMatch(await node.netns.exec('ip', 'route'), /mgy/);
   const nat = await node.netns.exec('iptables-save', '-t', 'nat');
-  assert.doesNotMatch(nat, /--dport 8080/);
+  assert.doesNotMatch(nat, /--dport 8080|CNI-DN-/);
+  assert.doesNotMatch(await node.netns.exec('tc', 'qdisc'), /tbf|ingress|mgy/);
+  assert.doesNotMatch(await node.netns.exec('ip', '-o', 'link', 'show', 'type', 'ifb'), /./);
   const { endpoints } = await node.status();
   assert.deepEqual(endpoints, []);
   assert.deepEqual(readdirSync(runtime.netnsDirectory), []);

@@ -1,5 +1,6 @@
 // A real container runtime on a test node: Debian's containerd, with state of its own, in the node's network namespace,
-// calling our executable through the conflist of a node. Its pods are made over the Container Runtime Interface.
+// calling our executable through the list that `margay cni install` writes. Its pods are made over the Container Runtime
+// Interface.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,16 +16,28 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { waitFor } from '../../lib/wait-for.ts';
 import type { AgentNode } from './agent-node.ts';
 import { BOX_IMAGE, writeBoxImage } from './box-image.ts';
 import { cniExecutable } from './cni-node.ts';
+import { cniPathsOf } from './cni-state.ts';
 import { type Cri, createCri } from './cri.ts';
+import { margay } from './margay-cli.ts';
 
 const run = promisify(execFile);
 const DEBIAN_PLUGINS = '/usr/lib/cni';
+const REFERENCE_PLUGINS: readonly string[] = ['portmap', 'bandwidth', 'tuning', 'loopback'];
+
+export type ListOptions = {
+  /** Names of the reference plugins that the runtime finds. */
+  readonly plugins?: readonly string[];
+  /** What stands in the list behind all that is installed. */
+  readonly behind?: readonly object[];
+  /** Further options of `margay cni install`. */
+  readonly installOptions?: readonly string[];
+};
 
 export type CniRuntime = Cri & {
   /** Where it serves the Container Runtime Interface. */
@@ -37,22 +50,20 @@ export type CniRuntime = Cri & {
 
 /**
  * Runs `work` with a runtime, which is gone afterwards with all of its pods. It has to go before the node does, and the
- * hooks of a test run in the order in which they were made. `behind`: the plugins that stand behind ours in the list.
+ * hooks of a test run in the order in which they were made.
  */
 export async function withCniRuntime(
   node: AgentNode,
-  behind: readonly object[],
+  { plugins = REFERENCE_PLUGINS, behind = [], installOptions = [] }: ListOptions,
   work: (runtime: CniRuntime) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'margay-runtime-'));
   const at = (name: string): string => join(folder, name);
   const socket = at('containerd.sock');
   for (const name of ['bin', 'net.d', 'image']) mkdirSync(at(name));
-  for (const name of ['portmap', 'bandwidth', 'tuning', 'loopback']) {
-    symlinkSync(join(DEBIAN_PLUGINS, name), join(at('bin'), name));
-  }
-  symlinkSync(cniExecutable(), join(at('bin'), 'margay'));
-  writeFileSync(join(at('net.d'), '10-margay.conflist'), conflist(dirname(node.controlSocket), behind));
+  for (const name of plugins) symlinkSync(join(DEBIAN_PLUGINS, name), join(at('bin'), name));
+  installList(node, folder, installOptions);
+  if (behind.length > 0) append(join(at('net.d'), '10-margay.conflist'), behind);
   writeFileSync(at('config.toml'), configuration(folder));
 
   const daemon = node.netns.spawn('containerd', ['--config', at('config.toml')], {
@@ -129,19 +140,20 @@ function removeEmptyCgroups(): void {
   }
 }
 
-const conflist = (runDirectory: string, behind: readonly object[]): string =>
-  JSON.stringify({
-    cniVersion: '1.0.0',
-    name: 'margay',
-    plugins: [
-      {
-        type: 'margay',
-        agentSocket: join(runDirectory, 'cni.sock'),
-        spoolDirectory: join(dirname(runDirectory), 'state', 'cni-spool'),
-      },
-      ...behind,
-    ],
-  });
+function installList(node: AgentNode, folder: string, options: readonly string[]): void {
+  cniExecutable();
+  const { socket, spool } = cniPathsOf(node);
+  const folders = ['--conf-dir', join(folder, 'net.d'), '--bin-dir', join(folder, 'bin')];
+  const agent = ['--agent-socket', socket, '--spool-directory', spool];
+  const { status, stderr } = margay(['cni', 'install', ...folders, ...agent, ...options]);
+  assert.equal(status, 0, stderr);
+}
+
+/** As an administrator does by hand. */
+function append(path: string, behind: readonly object[]): void {
+  const list = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...list, plugins: [...list.plugins, ...behind] }));
+}
 
 const configuration = (folder: string): string => `
 version = 2
