@@ -117,7 +117,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       passDue = false;
       effects.pass();
       if (!model.complete()) return;
-      nat.update(model.pools());
+      nat.update({ pools: model.pools(), bgpPorts: model.bgpPorts() });
       bgp.poke();
     });
   };

@@ -1,6 +1,7 @@
 // Address translation on real packets: a host outside knows no way to the pods, so that it can answer only to the node.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { waitFor } from '../../lib/wait-for.ts';
 import { type AgentNode, agentNode } from '../../test/support/agent-node.ts';
 import { type TestNetns, testNetns } from '../../test/support/netns.ts';
@@ -9,10 +10,10 @@ const OUTSIDE = '203.0.113.10';
 const INSIDE_POOL = '10.250.0.10';
 
 const SEEN = `table inet seen {
-  set dialled { type ipv4_addr . inet_service; flags dynamic; }
+  set dialled { type ipv4_addr . inet_proto . inet_service; flags dynamic; }
   chain input {
     type filter hook input priority 0;
-    add @dialled { ip saddr . tcp dport }
+    meta l4proto { tcp, udp } add @dialled { ip saddr . meta l4proto . th dport }
   }
 }`;
 
@@ -49,14 +50,43 @@ test('pods of a pool with natOutgoing reach a host that has no way back', async 
   assert.equal(await pings(pod.netns, INSIDE_POOL), true, 'it is in no pool yet');
 
   await outside.exec('nft', SEEN);
-  for (const port of [80, 179]) {
-    const dial = ['-c', `exec 3<>/dev/tcp/${OUTSIDE}/${port}`];
-    await assert.rejects(pod.netns.exec('timeout', '0.5', 'bash', ...dial), 'nobody listens, or the answer has no way');
-  }
-  const seen = await outside.exec('nft', 'list', 'set', 'inet', 'seen', 'dialled');
-  assert.match(seen, /198\.51\.100\.11 \. 80/);
-  assert.match(seen, new RegExp(`${pod.ip} \\. 179`), 'to a BGP speaker a pod is not its node');
-  assert.doesNotMatch(seen, /198\.51\.100\.11 \. 179/);
+  /** As whom the pod came to the ports outside: as its node, or as itself. */
+  const seenAs = async (protocol: 'tcp' | 'udp', ports: readonly number[]): Promise<Record<number, string>> => {
+    await outside.exec('nft', 'flush', 'set', 'inet', 'seen', 'dialled');
+    const dials = ports.map((port) => `(echo > /dev/${protocol}/${OUTSIDE}/${port}) 2> /dev/null &`).join('\n');
+    // Nobody listens, or the answer has no way.
+    await pod.netns.exec('timeout', '0.5', 'bash', '-c', `${dials}\nwait`).catch(() => {});
+    const seen = await outside.exec('nft', 'list', 'set', 'inet', 'seen', 'dialled');
+    const found = seen.matchAll(new RegExp(`(\\S+) \\. ${protocol} \\. (\\d+)`, 'g'));
+    return Object.fromEntries([...found].map(([, ip, port]) => [Number(port), ip === pod.ip ? 'itself' : String(ip)]));
+  };
+  const NODE = '198.51.100.11';
+  assert.deepEqual(await seenAs('tcp', [80, 179, 1179, 2179, 3179]), {
+    80: NODE,
+    179: 'itself',
+    1179: NODE,
+    2179: NODE,
+    3179: NODE,
+  });
+  assert.deepEqual(await seenAs('udp', [53, 3784, 3785, 4784]), {
+    53: NODE,
+    3784: 'itself',
+    3785: 'itself',
+    4784: 'itself',
+  });
+
+  const bgp = { apiVersion: 'projectcalico.org/v3', kind: 'BGPConfiguration' };
+  await node.create({ ...bgp, metadata: { name: 'default' }, spec: { listenPort: 1179 } });
+  await node.create({ ...bgp, metadata: { name: 'node.other' }, spec: { listenPort: 2179 } });
+  const peer = { apiVersion: 'projectcalico.org/v3', kind: 'BGPPeer', metadata: { name: 'tor' } };
+  await node.create({ ...peer, spec: { peerIP: '198.51.100.1:3179', asNumber: 64600 } });
+  const whole = { 80: NODE, 179: 'itself', 1179: 'itself', 2179: 'itself', 3179: 'itself' };
+  const isWhole = async () => isDeepStrictEqual(await seenAs('tcp', [80, 179, 1179, 2179, 3179]), whole);
+  await waitFor('the ports that objects name to be spared', isWhole);
+  await node.store.delete('BGPPeer', undefined, 'tor');
+  await waitFor('a port that nothing names any more to be translated', async () => {
+    return (await seenAs('tcp', [3179]))[3179] === NODE;
+  });
 
   await node.create({
     apiVersion: 'projectcalico.org/v3',

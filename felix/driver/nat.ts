@@ -1,16 +1,15 @@
-// Keeps the table of address translation as the pools want it: written whole in one atomic batch when it differs, tried
+// Keeps the table of address translation as pools and BGP want it: written whole in one atomic batch when it differs, tried
 // again with backoff, repaired when somebody else changed it. Established translations are the kernel's and stay.
 import { isDeepStrictEqual } from 'node:util';
-import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { Log } from '../../lib/log.ts';
 import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
-import { natObjects } from '../render/nat.ts';
+import { type NatInput, natObjects } from '../render/nat.ts';
 import { createRepairPace } from '../repair-pace.ts';
 import type { NftDriver } from './nftables.ts';
 
 export type NatDriver = {
-  /** The pools of the moment, from the first complete snapshot on. Cheap when they are the same. */
-  readonly update: (pools: readonly IpPool[]) => void;
+  /** What there is at the moment, from the first complete snapshot on. Cheap when it is the same. */
+  readonly update: (input: NatInput) => void;
   /** Reads the kernel again soon and repairs what differs. Calls in between are one. */
   readonly verifySoon: () => void;
   /** What is not in the kernel now, as sentences. */
@@ -23,7 +22,7 @@ const RETRY_MS = { first: 200, most: 30_000 } as const;
 
 export function createNatDriver(nft: NftDriver, log: Log): NatDriver {
   const pace = createRepairPace();
-  let seen: readonly IpPool[] | undefined;
+  let seen: NatInput | undefined;
   let wanted: ReadonlyMap<NftKey, NftObject> | undefined;
   let failure: string | undefined;
   let retryMs: number = RETRY_MS.first;
@@ -53,11 +52,11 @@ export function createNatDriver(nft: NftDriver, log: Log): NatDriver {
   };
 
   return {
-    update: (pools) => {
-      if (seen !== undefined && pools.length === seen.length && pools.every((pool, i) => pool === seen?.[i])) return;
+    update: (input) => {
+      if (seen !== undefined && sameItems(input.pools, seen.pools) && sameItems(input.bgpPorts, seen.bgpPorts)) return;
       const isFirst = seen === undefined;
-      seen = pools;
-      const objects = natObjects(pools);
+      seen = input;
+      const objects = natObjects(input);
       if (isDeepStrictEqual(objects, wanted)) return;
       wanted = objects;
       if (isFirst) takeOver(nft, log);
@@ -79,6 +78,9 @@ export function createNatDriver(nft: NftDriver, log: Log): NatDriver {
     },
   };
 }
+
+const sameItems = <T>(a: readonly T[], b: readonly T[]): boolean =>
+  a === b || (a.length === b.length && a.every((item, i) => item === b[i]));
 
 function takeOver(nft: NftDriver, log: Log): void {
   try {

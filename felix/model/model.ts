@@ -20,6 +20,7 @@ import type { Endpoint } from '../../policy/model/types.ts';
 import type { LogDenied } from '../render/policy/denials.ts';
 import type { Generation } from '../render/policy/generation.ts';
 import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
+import { allBgpPorts } from './bgp-ports.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
 import { feedPolicy, podFactsOf, podKeyOf, problemsOf } from './feed-policy.ts';
@@ -45,6 +46,8 @@ export type Model = {
   /** Every object that is in force, of every kind. */
   readonly resources: () => Iterable<Resource>;
   readonly pools: () => readonly IpPool[];
+  /** TCP ports of BGP besides 179, of nodes and of routers; the same array until an object changes. */
+  readonly bgpPorts: () => readonly number[];
   /** What address management reads besides the pools. */
   readonly addressing: Pick<Resources, 'reservedCidrs' | 'ipamConfiguration' | 'namespaceLabels'> & {
     /** Of the own Node; the same object until the Node changes. */
@@ -73,6 +76,7 @@ export function createModel({
   const policy = createPolicyModel();
   const renderer = createPolicyRenderer(rendering);
   let version: string | undefined;
+  let bgpPorts: readonly number[] | undefined;
   const ownNode = () => resources.nodes().find(({ metadata }) => metadata.name === node);
   const listenPort = (): number | undefined => {
     const own = resources.nodeConfigurations().find(({ metadata }) => nodeOfConfiguration(metadata.name) === node);
@@ -100,6 +104,7 @@ export function createModel({
           if (event.change.key.startsWith('Pod/')) {
             tellEndpoints(endpoints.expect(podKeyOf(event.change.key), podFactsOf(resource)));
           }
+          if (/^BGP(Configuration|Peer)\//.test(event.change.key)) bgpPorts = undefined;
           if (event.change.key.startsWith('BGPConfiguration/')) {
             renderer.closeBgpPort(listenPort());
             renderer.closeServices(allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined)));
@@ -132,6 +137,10 @@ export function createModel({
     resource: resources.get,
     resources: resources.all,
     pools: resources.pools,
+    bgpPorts: () => {
+      bgpPorts ??= allBgpPorts(resources);
+      return bgpPorts;
+    },
     addressing: {
       ...resources,
       nodeLabels: () => ownNode()?.metadata.labels ?? NO_LABELS,
