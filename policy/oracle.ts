@@ -19,8 +19,10 @@ export type World = {
   readonly policies: readonly PolicyResource[];
   readonly nodes?: ReadonlyMap<string, readonly Ip[]>;
   readonly nodeLabels?: ReadonlyMap<string, Labels>;
-  /** Where BGP speakers listen. Absent: on 179 alone. */
-  readonly bgpPort?: number;
+  /** Where nodes speak BGP that is not among `nodes`. Absent: nowhere. */
+  readonly bgpAddresses?: readonly Ip[];
+  /** On which ports they listen besides 179. Absent: none. */
+  readonly bgpPorts?: readonly number[];
 };
 
 /** A pod by its key, or an address; an address that a pod owns is that pod. */
@@ -81,20 +83,27 @@ const both = (one: Verdict): Judgement => ({ egress: one, ingress: one, allowed:
 /** VXLAN's UDP port (RFC 7348). A node would decapsulate, and what is inside would escape the pod's policy. */
 const VXLAN_PORT = 4789;
 
-/** BGP's TCP port (RFC 4271 8.2.1). A node's routers are its peers, never its pods. */
+/** BGP's TCP port (RFC 4271 8.2.1). A node's peers are routers and nodes, never pods. */
 const BGP_PORT = 179;
+
+/** UDP ports of BFD (RFC 5881 section 4, RFC 5883 section 5), which may end sessions of BGP. */
+const BFD_PORTS = [3784, 3785, 4784];
 
 function egressVerdict(world: World, facts: Facts): Verdict {
   if (facts.from.pod === undefined) return { kind: 'allow', by: { kind: 'not-a-pod' } };
   if (facts.protocol === 'udp' && facts.port === VXLAN_PORT) return { kind: 'deny', by: { kind: 'tunnel' } };
-  if (facts.protocol === 'tcp' && isOwnNode(world, facts.from.pod, facts.to.ip) && isBgpPort(world, facts.port)) {
-    return { kind: 'deny', by: { kind: 'bgp' } };
-  }
+  const isNode = isOwnNode(world, facts.from.pod, facts.to.ip) || isAnyNode(world, facts.to.ip);
+  if (isNode && isBgp(world, facts)) return { kind: 'deny', by: { kind: 'bgp' } };
   return direction(world, 'egress', facts.from.pod, facts);
 }
 
-const isBgpPort = ({ bgpPort }: World, port: number | undefined): boolean =>
-  port !== undefined && (port === BGP_PORT || port === bgpPort);
+const isAnyNode = ({ nodes, bgpAddresses }: World, ip: Ip): boolean =>
+  bgpAddresses?.includes(ip) === true || [...(nodes?.values() ?? [])].some((ips) => ips.includes(ip));
+
+function isBgp({ bgpPorts = [] }: World, { protocol, port }: Facts): boolean {
+  if (port === undefined) return false;
+  return protocol === 'tcp' ? [BGP_PORT, ...bgpPorts].includes(port) : protocol === 'udp' && BFD_PORTS.includes(port);
+}
 
 function ingressVerdict(world: World, facts: Facts): Verdict {
   const { pod } = facts.to;

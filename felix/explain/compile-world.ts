@@ -7,6 +7,7 @@ import type { NftKey, NftObject } from '../../lib/nftables/ast.ts';
 import { convertPod } from '../../policy/convert/pod.ts';
 import { createPolicyModel } from '../../policy/model/policy-model.ts';
 import { ownsAddresses, type PodFacts } from '../../policy/world.ts';
+import { feedClosed } from '../model/feed-closed.ts';
 import { feedPolicy } from '../model/feed-policy.ts';
 import { FIRST_GENERATION } from '../render/policy/generation.ts';
 import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
@@ -32,9 +33,7 @@ export function compileWorld(resources: Iterable<Resource>, isLocal: (pod: PodFa
   const endpoints: CompiledEndpoint[] = [];
   for (const resource of resources) {
     feedPolicy(model, keyOf(resource), resource);
-    if (resource.kind === 'BGPConfiguration' && resource.metadata.name === 'default') {
-      renderer.closeBgpPort(resource.spec.listenPort);
-    }
+    feedClosed(renderer, keyOf(resource), resource);
     if (resource.kind !== 'Pod') continue;
     const facts = convertPod(resource);
     if (!ownsAddresses(facts) || facts.ips.length === 0 || !isLocal(facts)) continue;

@@ -27,7 +27,7 @@ const SENTENCES = {
   hairpin: 'a pod is not cut off from itself behind a Service',
   tunnel: 'pods may not send tunnels to nodes, which would unpack them',
   'foreign-error': 'a pod may tell of errors only in connections of its own',
-  bgp: 'pods may not speak BGP with their node',
+  bgp: 'pods may not speak BGP with nodes',
   'node-loopback': 'the loopback addresses of a node are not open to its pods',
   'no-service': 'it is a service address that nobody serves here',
   spoofed: 'the source address is not one of the pod',

@@ -5,6 +5,7 @@ import { printRule } from '../../lib/nftables/print.ts';
 import type { WalkStep } from '../../lib/nftables/walk.ts';
 import { describePolicy, describeRule, describeRuleRef, describeSubject } from '../../policy/explain/describe.ts';
 import { type Direction, type Policy, type PolicyKey, policyProblems, type RuleRef } from '../../policy/ir.ts';
+import { CLOSED_PORTS } from '../render/policy/names.ts';
 import { createPolicyBook, type Decision, describeDecision, type PolicyBook, ruleOf } from './decision.ts';
 import type { Finding } from './judge.ts';
 
@@ -108,7 +109,9 @@ function aboutStep(step: WalkStep, book: PolicyBook): string {
     return rule === undefined ? describeRuleRef(ref) : `${describeRuleRef(ref)}: ${describeRule(rule)}`;
   }
   for (const statement of step.rule.statements) {
-    if (statement.kind === 'vmap') return 'what holds for all pods that have the same policies';
+    if (statement.kind === 'vmap' && statement.map !== CLOSED_PORTS) {
+      return 'what holds for all pods that have the same policies';
+    }
     if (statement.kind !== 'verdict') continue;
     const { verdict } = statement;
     if (verdict.kind === 'jump' || verdict.kind === 'goto') {

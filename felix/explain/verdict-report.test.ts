@@ -98,6 +98,38 @@ test('decisions without a policy by name are told apart', () => {
   assert.equal(ingress.by, 'a policy that is not among the objects isolates the pod');
 });
 
+test('report() knows where nodes speak BGP, as the oracle does', () => {
+  const world = [
+    ...WORLD,
+    object({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node2', annotations: { 'projectcalico.org/IPv4Address': '203.0.113.12/24' } },
+      status: { addresses: [{ type: 'InternalIP', address: '198.51.100.12' }] },
+    }),
+    object({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'BGPConfiguration',
+      metadata: { name: 'node.node2' },
+      spec: { listenPort: 1179 },
+    }),
+  ];
+  const explainer = createExplainer(world, compileWorld(world, () => true).objects);
+  for (const [to, port, expected] of [
+    ['198.51.100.12', '179', 'bgp'],
+    ['198.51.100.12', '1179', 'bgp'],
+    ['198.51.100.12', '4784/udp', 'bgp'],
+    ['203.0.113.12', '179', 'bgp'],
+    ['203.0.113.13', '179', 'not-isolated'],
+    ['198.51.100.12', '2179', 'not-isolated'],
+  ] as const) {
+    const query = unwrap(parseVerdictQuery({ from: 'shop/free', to, port }));
+    const { egress, disagreement } = unwrap(explainer.report(query));
+    assert.deepEqual({ reason: egress.reason, disagreement }, { reason: expected, disagreement: [] }, `${to} ${port}`);
+    if (expected === 'bgp') assert.ok(egress.path.every(({ about }) => !about.includes('the same policies')));
+  }
+});
+
 test('report() does not take policies that isolate nobody for the reason', () => {
   const { ingress } = ask({ from: 'shop/db', to: 'shop/web', port: '1' });
   assert.deepEqual(ingress.reason, 'rule');

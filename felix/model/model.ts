@@ -6,7 +6,6 @@
 //              └─► routing ─► routes, desired BGP
 import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
 import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
-import { nodeOfConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import { type IpamConfiguration, withoutEffect } from '../../datastore/resources/ipam-configuration.ts';
@@ -24,6 +23,7 @@ import { allBgpPorts } from './bgp-ports.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
 import { feedPolicy, podFactsOf, podKeyOf, problemsOf } from './feed-policy.ts';
+import { feedClosed } from './feed-closed.ts';
 import type { KeptPod } from './kept-pod.ts';
 import { createResources, type Resources } from './resources.ts';
 import { createRouting, type Routing } from './routing.ts';
@@ -78,10 +78,6 @@ export function createModel({
   let version: string | undefined;
   let bgpPorts: readonly number[] | undefined;
   const ownNode = () => resources.nodes().find(({ metadata }) => metadata.name === node);
-  const listenPort = (): number | undefined => {
-    const own = resources.nodeConfigurations().find(({ metadata }) => nodeOfConfiguration(metadata.name) === node);
-    return own?.spec.listenPort ?? resources.bgpConfiguration()?.spec.listenPort;
-  };
 
   const feedRouting = (key: ResourceKey, resource: Resource | KeptPod | undefined): void => {
     const [kind, namespace, name] = key.split('/');
@@ -104,9 +100,9 @@ export function createModel({
           if (event.change.key.startsWith('Pod/')) {
             tellEndpoints(endpoints.expect(podKeyOf(event.change.key), podFactsOf(resource)));
           }
+          feedClosed(renderer, event.change.key, resource);
           if (/^BGP(Configuration|Peer)\//.test(event.change.key)) bgpPorts = undefined;
           if (event.change.key.startsWith('BGPConfiguration/')) {
-            renderer.closeBgpPort(listenPort());
             renderer.closeServices(allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined)));
           }
           if (version !== undefined) version = event.version;

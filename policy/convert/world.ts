@@ -1,6 +1,7 @@
 // Kubernetes objects to a world that the oracle judges.
-import type { BgpConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { Resource } from '../../datastore/resources/index.ts';
+import { NODE_IPV4_ANNOTATION, NODE_IPV6_ANNOTATION, type Node } from '../../datastore/resources/node.ts';
+import { type Ip, parseIp } from '../../lib/ip.ts';
 import type { World } from '../oracle.ts';
 import type { Labels } from '../selector.ts';
 import type { NodeFacts, PodFacts } from '../world.ts';
@@ -14,13 +15,16 @@ export function convertWorld(resources: Iterable<Resource>): World {
   const nodes = new Map<string, NodeFacts>();
   const pods: PodFacts[] = [];
   const policies: PolicyResource[] = [];
-  let bgpPort: number | undefined;
+  const bgpPorts: number[] = [];
+  const bgpAddresses: Ip[] = [];
   for (const resource of resources) {
     if (resource.kind === 'Namespace') namespaces.set(resource.metadata.name, resource.metadata.labels ?? {});
     else if (resource.kind === 'Pod') pods.push(convertPod(resource));
-    else if (resource.kind === 'Node') nodes.set(resource.metadata.name, convertNode(resource));
-    else if (isPolicyResource(resource)) policies.push(resource);
-    else if (isBgpConfiguration(resource)) bgpPort = resource.spec.listenPort;
+    else if (resource.kind === 'Node') {
+      nodes.set(resource.metadata.name, convertNode(resource));
+      bgpAddresses.push(...annotatedAddresses(resource));
+    } else if (isPolicyResource(resource)) policies.push(resource);
+    else if (resource.kind === 'BGPConfiguration') bgpPorts.push(...[resource.spec.listenPort ?? []].flat());
   }
   return {
     namespaces,
@@ -28,10 +32,13 @@ export function convertWorld(resources: Iterable<Resource>): World {
     policies,
     nodes: new Map([...nodes].map(([name, { ips }]) => [name, ips])),
     nodeLabels: new Map([...nodes].map(([name, { labels }]) => [name, labels])),
-    ...(bgpPort !== undefined && { bgpPort }),
+    bgpAddresses,
+    bgpPorts,
   };
 }
 
-/** The one that is in force. */
-const isBgpConfiguration = (resource: Resource): resource is BgpConfiguration =>
-  resource.kind === 'BGPConfiguration' && resource.metadata.name === 'default';
+const annotatedAddresses = ({ metadata: { annotations = {} } }: Node): readonly Ip[] =>
+  [NODE_IPV4_ANNOTATION, NODE_IPV6_ANNOTATION].flatMap((name) => {
+    const ip = parseIp((annotations[name] ?? '').replace(/\/\d+$/, ''));
+    return ip.ok ? [ip.value] : [];
+  });

@@ -1,4 +1,4 @@
-// What a pod may not reach: the BGP speaker, the sockets and the loopback of its own node; and another pod that policy
+// What a pod may not reach: the BGP speakers of nodes, the sockets and the loopback of its own; and another pod that policy
 // closes to it, by raw frames of every odd kind. Each kind is sent to an open pod as well, where it must arrive.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -17,10 +17,13 @@ import { quiet } from '../support/frames/quiet.ts';
 import * as raw from '../support/frames/raw-frame.ts';
 import { globalAddress } from '../support/global-address.ts';
 import { margay } from '../support/margay-cli.ts';
+import { type TestNetns, testNetns } from '../support/netns.ts';
 import { NAMESPACE, policy } from './world.ts';
 
 const ip = (text: string): Ip => unwrap(parseIp(text));
 const HOST = Buffer.from(HOST_MAC.replaceAll(':', ''), 'hex');
+/** Addresses of another node. */
+const OTHER = { 4: ip('198.51.100.12'), 6: ip('fd00:198:51::12') } as const;
 const NODE = { 4: ip('198.51.100.11'), 6: ip('fd00:198:51::11') } as const;
 
 type Party = { readonly pod: TestPod; readonly ips: Readonly<Record<4 | 6, Ip>>; readonly end: Ear };
@@ -105,6 +108,40 @@ test('a pod that wants in', async (t) => {
     await waitFor('the other port to be closed', async () => (await reached(targets, [1179])).length === 0, {
       timeoutMs: 20_000,
     });
+  });
+
+  await t.test('reaches no BGP speaker of another node, nor its BFD', async (t) => {
+    const { pod } = mallory;
+    const other = await anotherNode(t, node);
+    /** What of a first packet to each of these ports came to the other node. */
+    const arrived = async (address: string): Promise<readonly string[]> => {
+      await other.exec('nft', 'flush', 'set', 'inet', 'seen', 'dialled');
+      const dials = ['tcp/179', 'tcp/1179', 'udp/3784', 'udp/3785', 'udp/4784', 'tcp/10250', 'udp/53'].map((text) => {
+        const [protocol, port] = text.split('/');
+        return `(echo > /dev/${protocol}/${address}/${port}) 2> /dev/null &`;
+      });
+      await pod.netns.exec('timeout', '0.5', 'bash', '-c', [...dials, 'wait'].join('\n')).catch(() => {});
+      const seen = await other.exec('nft', 'list', 'set', 'inet', 'seen', 'dialled');
+      return [...seen.matchAll(/(tcp|udp) \. (\d+)/g)].map(([, protocol, port]) => `${protocol}/${port}`).sort();
+    };
+    for (const address of Object.values(OTHER)) {
+      await waitFor('the way to be open', async () => (await arrived(address)).length === 7);
+    }
+    await node.create({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node2' },
+      status: { addresses: Object.values(OTHER).map((address) => ({ type: 'InternalIP', address })) },
+    });
+    for (const address of Object.values(OTHER)) {
+      await waitFor('it to be closed', async () => {
+        return (await arrived(address)).join() === 'tcp/10250,udp/53';
+      });
+    }
+    // The node itself is not in the way of the rule.
+    for (const address of Object.values(OTHER)) {
+      await node.netns.exec('bash', '-c', `exec 3<>/dev/tcp/${address}/179`);
+    }
   });
 
   await t.test('reaches the loopback of its node only where the node itself leads there', async () => {
@@ -195,6 +232,39 @@ async function makeWorld(t: TestContext): Promise<World> {
     timeoutMs: 30_000,
   });
   return world;
+}
+
+/** A node on a link of its own, where something listens on port 179 and the table `seen` holds what came. */
+async function anotherNode(t: TestContext, { netns: node }: AgentNode): Promise<TestNetns> {
+  const other = await testNetns(t, 'node2');
+  await node.exec('ip', 'link', 'add', 'link2', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', other.name);
+  for (const [netns, link, here] of [
+    [node, 'link2', 1],
+    [other, 'eth0', 2],
+  ] as const) {
+    await netns.exec('ip', 'addr', 'add', `192.0.2.${here}/24`, 'dev', link);
+    await netns.exec('ip', 'addr', 'add', `fd00:192:0:2::${here}/64`, 'dev', link, 'nodad');
+    await netns.exec('ip', 'link', 'set', link, 'up');
+  }
+  for (const address of Object.values(OTHER)) await other.exec('ip', 'addr', 'add', address, 'dev', 'lo', 'nodad');
+  await other.exec('ip', 'link', 'set', 'lo', 'up');
+  await node.exec('ip', 'route', 'add', OTHER[4], 'via', '192.0.2.2');
+  await node.exec('ip', 'route', 'add', OTHER[6], 'via', 'fd00:192:0:2::2');
+  await other.exec('ip', 'route', 'add', 'default', 'via', '192.0.2.1');
+  await other.exec('ip', 'route', 'add', 'default', 'via', 'fd00:192:0:2::1');
+  await other.exec(
+    'nft',
+    `table inet seen {
+      set dialled { type inet_proto . inet_service; flags dynamic; }
+      chain input {
+        type filter hook input priority 0;
+        meta l4proto { tcp, udp } add @dialled { meta l4proto . th dport }
+      }
+    }`,
+  );
+  other.spawn(process.execPath, ['-e', "require('node:net').createServer().listen(179)"], { stdio: 'ignore' });
+  await waitFor('somebody to listen', async () => (await other.exec('ss', '-lntH')).includes(':179'));
+  return other;
 }
 
 /** What comes to the node itself past our chains. */

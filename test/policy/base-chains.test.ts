@@ -19,12 +19,19 @@ const CLOSED = hostIfName('n', 'closed');
 const UNKNOWN = 'mgy0123456789a';
 const UPLINK = 'eth0';
 const IPS = {
-  4: { [OPEN]: ip('10.244.0.10'), [CLOSED]: ip('10.244.0.11'), other: ip('203.0.113.9'), service: ip('10.96.0.9') },
+  4: {
+    [OPEN]: ip('10.244.0.10'),
+    [CLOSED]: ip('10.244.0.11'),
+    other: ip('203.0.113.9'),
+    service: ip('10.96.0.9'),
+    node: ip('198.51.100.12'),
+  },
   6: {
     [OPEN]: ip('fd00:10:244::10'),
     [CLOSED]: ip('fd00:10:244::11'),
     other: ip('2001:db8::9'),
     service: ip('fd00:96::9'),
+    node: ip('fd00:198:51::12'),
   },
 } as const;
 
@@ -38,6 +45,8 @@ show(
   }),
 );
 renderer.closeServices(['10.96.0.0/16', 'fd00:96::/112'].map((text) => unwrap(parseCidr(text))));
+renderer.setNode('node2', [IPS[4].node, IPS[6].node]);
+renderer.closeBgpPort('default', 1179);
 renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true });
 const walk = createWalker({ objects: renderer.objects() });
 const CURRENT = generationMark(renderer.generation());
@@ -47,7 +56,8 @@ type Kind = Pick<WalkPacket, 'protocol' | 'sport' | 'dport' | 'icmpType'>;
 const port = (protocol: 'tcp' | 'udp', dport: number): Kind => ({ protocol, sport: 4000, dport });
 const KINDS: Readonly<Record<4 | 6, readonly Kind[]>> = {
   4: [
-    ...[port('tcp', 80), port('udp', 80), port('udp', 4789), port('tcp', 179), port('udp', 179)],
+    ...[port('tcp', 80), port('udp', 80), port('udp', 4789), port('tcp', 179), port('udp', 179), port('tcp', 1179)],
+    ...[port('udp', 3784), port('udp', 3785), port('udp', 4784), port('tcp', 3784)],
     ...[{ protocol: 'ipip' as const }, { protocol: 'ipv6' as const }, { protocol: 253 }],
     ...[0, 3, 5, 8, 11, 12, 13].map((icmpType): Kind => ({ protocol: 'icmp', icmpType })),
   ],
@@ -56,6 +66,7 @@ const KINDS: Readonly<Record<4 | 6, readonly Kind[]>> = {
       port('tcp', 80),
       port('udp', 4789),
       port('tcp', 179),
+      port('udp', 4784),
       { protocol: 'ipip' as const },
       { protocol: 'ipv6' as const },
     ],
@@ -117,7 +128,9 @@ function expected(hook: Hook['hook'], packet: WalkPacket): Outcome {
         const isPartOfFlow = ctState === 'new' || ctState === 'established';
         if (isError && !isPartOfFlow) return drop;
         if (protocol === 'ipip' || protocol === 'ipv6' || (protocol === 'udp' && dport === 4789)) return drop;
-        if (hook === 'input' && protocol === 'tcp' && dport === 179) return drop;
+        const bgp = protocol === 'tcp' && (dport === 179 || dport === 1179);
+        const bfd = protocol === 'udp' && (dport === 3784 || dport === 3785 || dport === 4784);
+        if ((bgp || bfd) && (hook === 'input' || daddr === IPS[family].node)) return drop;
         const loopback = daddr === '127.0.0.1' && !(tracked && packet.ctStatus === 'dnat');
         if (hook === 'input' && loopback) return drop;
         if (!policyAllows(iifname, packet)) return drop;
@@ -145,7 +158,8 @@ function* packets(family: 4 | 6, hook: Hook['hook']): Generator<WalkPacket> {
     family === 4 ? [ip('0.0.0.0'), ip('169.254.1.1')] : [ip('::'), ip('fe80::9'), ip('febf::1'), ip('fec0::1')];
   const local = hook === 'input' && family === 6 ? [ip('fe80::9')] : [];
   const sources = hook === 'prerouting' ? [own[OPEN], own[CLOSED], own.other, ...odd] : [own[OPEN], ...local];
-  const targets = hook === 'input' ? [own.other, ...(family === 4 ? [ip('127.0.0.1')] : [])] : [own.other, own.service];
+  const targets =
+    hook === 'input' ? [own.other, ...(family === 4 ? [ip('127.0.0.1')] : [])] : [own.other, own.service, own.node];
   const senders = [undefined, own[OPEN] ?? own.other, own[CLOSED] ?? own.other];
   for (const iifname of iifs)
     for (const oifname of oifs)

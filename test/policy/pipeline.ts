@@ -43,9 +43,15 @@ export function createPipeline(rendering: { readonly logDenied?: LogDenied } = {
       model.setPolicy(policy.key, undefined);
     }
     for (const name of shown.namespaces.keys()) if (!world.namespaces.has(name)) model.setNamespace(name, undefined);
-    for (const name of shown.nodes?.keys() ?? []) if (!world.nodes?.has(name)) model.setNode(name, undefined);
-    for (const [name, ips] of world.nodes ?? [])
+    for (const name of shown.nodes?.keys() ?? []) {
+      if (world.nodes?.has(name)) continue;
+      model.setNode(name, undefined);
+      renderer.setNode(name, []);
+    }
+    for (const [name, ips] of world.nodes ?? []) {
       model.setNode(name, { ips, labels: world.nodeLabels?.get(name) ?? {} });
+      renderer.setNode(name, ips);
+    }
     for (const [name, labels] of world.namespaces) model.setNamespace(name, labels);
     for (const pod of world.pods) {
       const { namespace, name, ips, hostNetwork } = pod;

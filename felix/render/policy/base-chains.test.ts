@@ -43,10 +43,46 @@ describe('baseObjects() around pods that may do everything', () => {
   }
 
   test('close BFD of the node, not that of others', () => {
-    const packet = { ...common, iifname: a, protocol: 'udp', dport: 3784 } as const;
-    const objects = renderer.objects();
-    assert.equal(walk({ table: POLICY_TABLE, objects }, 'input', packet).verdict, 'drop');
-    assert.equal(walk({ table: POLICY_TABLE, objects }, 'forward', { ...packet, oifname: b }).verdict, 'accept');
+    for (const dport of [3784, 3785, 4784]) {
+      const packet: WalkPacket = { ...common, iifname: a, protocol: 'udp', dport };
+      const objects = renderer.objects();
+      assert.equal(walk({ table: POLICY_TABLE, objects }, 'input', packet).verdict, 'drop');
+      assert.equal(walk({ table: POLICY_TABLE, objects }, 'forward', { ...packet, oifname: b }).verdict, 'accept');
+    }
+  });
+
+  test('close BGP and BFD of all nodes, at the addresses that they have now', () => {
+    const [first, second, six] = ['198.51.100.12', '198.51.100.13', 'fd00:198:51::12'].map((text) =>
+      unwrap(parseIp(text)),
+    );
+    if (first === undefined || second === undefined || six === undefined) throw new Error('Cannot happen');
+    const closed = (protocol: 'tcp' | 'udp', dport: number, oifname = 'eth0'): readonly string[] =>
+      [first, second, six].filter((daddr) => {
+        const saddr = daddr === six ? unwrap(parseIp(own6)) : from;
+        const packet = { ...common, saddr, daddr, protocol, dport, iifname: a, oifname } as const;
+        return walk({ table: POLICY_TABLE, objects: renderer.objects() }, 'forward', packet).verdict === 'drop';
+      });
+    assert.deepEqual(closed('tcp', 179), []);
+    renderer.setNode('node2', [first, six, first]);
+    renderer.setNode('node3', [second]);
+    for (const [protocol, port, expected] of [
+      ['tcp', 179, [first, second, six]],
+      ['udp', 3784, [first, second, six]],
+      ['udp', 3785, [first, second, six]],
+      ['udp', 4784, [first, second, six]],
+      ['udp', 179, []],
+      ['tcp', 3784, []],
+      ['tcp', 10250, []],
+    ] as const) {
+      assert.deepEqual(closed(protocol, port), expected, `${protocol} ${port}`);
+    }
+    // For a moment two nodes may have the same address.
+    renderer.setNode('node3', [first]);
+    assert.deepEqual(closed('tcp', 179), [first, six]);
+    renderer.setNode('node2', []);
+    assert.deepEqual(closed('tcp', 179), [first]);
+    renderer.setNode('node3', []);
+    assert.deepEqual(closed('tcp', 179), []);
   });
 
   const loopback = { ...common, iifname: a, protocol: 'tcp', dport: 80, daddr: unwrap(parseIp('127.0.0.1')) } as const;
@@ -70,9 +106,17 @@ describe('baseObjects() around pods that may do everything', () => {
       [1179, [179, 1179]],
       [undefined, [179]],
     ] as const) {
-      renderer.closeBgpPort(port);
+      renderer.closeBgpPort('default', port);
       assert.deepEqual(closed(), expected, String(port));
     }
+    renderer.closeBgpPort('default', 1179);
+    renderer.closeBgpPort('node.node2', 2179);
+    renderer.closeBgpPort('node.node3', 1179);
+    assert.deepEqual(closed(), [179, 1179, 2179]);
+    renderer.closeBgpPort('default', undefined);
+    assert.deepEqual(closed(), [179, 1179, 2179]);
+    for (const name of ['node.node2', 'node.node3']) renderer.closeBgpPort(name, undefined);
+    assert.deepEqual(closed(), [179]);
   });
 
   test('drop what is still addressed to a service when it leaves the node', () => {

@@ -13,7 +13,7 @@
 // Output is not policed: a node may always reach its own pods (kubelet's probes).
 import type { Chain, ChainName, Counter, Hook, NftSet, Operand, Rule } from '../../../lib/nftables/ast.ts';
 import { GENERATION_MASK, type Generation, generationMark } from './generation.ts';
-import { BASE_COUNTERS, BGP_PORTS, CHAINS, ENDPOINT_SETS, SERVICE_RANGES } from './names.ts';
+import { BASE_COUNTERS, CHAINS, CLOSED_PORTS, ENDPOINT_SETS, NODES, SERVICE_RANGES } from './names.ts';
 import { fromLinkLocal, slowPath } from './slow-path.ts';
 import {
   accept,
@@ -41,7 +41,9 @@ export function baseObjects(generation: Generation): readonly (Chain | NftSet | 
     { kind: 'set', name: ENDPOINT_SETS.hairpin, keyTypes: ['ifname', 'ifname'], interval: false },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.egress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
     { kind: 'set', name: ENDPOINT_SETS.dispatch.ingress, keyTypes: ['ifname'], interval: false, data: 'verdict' },
-    { kind: 'set', name: BGP_PORTS, keyTypes: ['inet_service'], interval: false },
+    { kind: 'set', name: CLOSED_PORTS, keyTypes: ['inet_proto', 'inet_service'], interval: false, data: 'verdict' },
+    { kind: 'set', name: NODES[4], keyTypes: ['ipv4_addr'], interval: false },
+    { kind: 'set', name: NODES[6], keyTypes: ['ipv6_addr'], interval: false },
     { kind: 'set', name: SERVICE_RANGES[4], keyTypes: ['ipv4_addr'], interval: true },
     { kind: 'set', name: SERVICE_RANGES[6], keyTypes: ['ipv6_addr'], interval: true },
     ...Object.values(BASE_COUNTERS).map((name): Counter => ({ kind: 'counter', name })),

@@ -19,8 +19,11 @@ export const ENDPOINT_SETS = {
   dispatch: { egress: 'ep_eg' as SetName, ingress: 'ep_in' as SetName },
 } as const;
 
-/** TCP ports of the node on which its BGP speaker listens. */
-export const BGP_PORTS = 'bgp_ports' as SetName;
+/** Protocol and port of what nodes keep from pods, to the chain that drops it. */
+export const CLOSED_PORTS = 'closed_ports' as SetName;
+
+/** Addresses of all nodes. */
+export const NODES: Readonly<Record<Family, SetName>> = { 4: 'nodes4' as SetName, 6: 'nodes6' as SetName };
 
 /** Ranges of service addresses, of which none is a pod or a host. */
 export const SERVICE_RANGES: Readonly<Record<Family, SetName>> = {
@@ -48,6 +51,8 @@ export const CHAINS = {
   leaving: 'stamp_leaving' as ChainName,
   /** What a pod sent to its own node, and was allowed. */
   arrived: 'stamp_arrived' as ChainName,
+  /** What a pod sent to the BGP speaker of a node. */
+  bgp: 'closed_bgp' as ChainName,
 } as const;
 
 /** Where packets to the node's loopback go. */
@@ -61,7 +66,7 @@ export const BASE_COUNTERS = {
   tunnel: 'd_tunnel' as CounterName,
   /** A pod sent an ICMP error about a flow that is not its own. */
   error: 'd_error' as CounterName,
-  /** A pod tried to speak BGP with its node. */
+  /** A pod tried to speak BGP or BFD with a node. */
   bgp: 'd_bgp' as CounterName,
   /** A pod sent to the node's loopback addresses. */
   loopback: 'd_loopback' as CounterName,

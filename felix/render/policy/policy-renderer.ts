@@ -1,9 +1,9 @@
 // The policy renderer: turns changes of the model's outputs into changes of the table's objects, one to one, so that
 // what a change costs here is what it costs in the model.
 import { type Cidr, cidrRange, mergeRanges } from '../../../lib/cidr.ts';
-import { ipFromBigInt } from '../../../lib/ip.ts';
+import { ipFamily, ipFromBigInt } from '../../../lib/ip.ts';
 import type { IfName } from '../../../lib/linux/if-name.ts';
-import { type Element, type NftKey, nftKey } from '../../../lib/nftables/ast.ts';
+import { type Element, nftKey } from '../../../lib/nftables/ast.ts';
 import type {
   ChainKey,
   EndpointPolicy,
@@ -12,12 +12,14 @@ import type {
   Profile,
   ProfileKey,
 } from '../../../policy/model/types.ts';
+import { BGP_PORT_KEYS, type PortKey } from '../bgp-ports.ts';
 import { baseObjects, generationChains } from './base-chains.ts';
 import type { LogDenied } from './denials.ts';
+import { createElementClaims } from './element-claims.ts';
 import { endpointElements } from './endpoint-elements.ts';
 import { reachableFrom } from './explain.ts';
 import { type Generation, nextGeneration } from './generation.ts';
-import { BGP_PORTS, policyChainName, SERVICE_RANGES } from './names.ts';
+import { CHAINS, CLOSED_PORTS, NODES, policyChainName, SERVICE_RANGES } from './names.ts';
 import { hasPass, renderCounters, renderPolicyChain } from './policy-chain.ts';
 import { isOpenProfile, renderProfile } from './profile-chain.ts';
 import { elementObjects, setObjects } from './set-objects.ts';
@@ -31,9 +33,9 @@ export function createPolicyRenderer(options: {
 }): PolicyRenderer {
   const { logDenied } = options;
   let generation = options.generation;
-  let bgpPort = BGP_PORT;
-  let services: ReadonlyMap<NftKey, Element> = new Map();
-  const table = createTableRecorder([...baseObjects(generation), portElement(BGP_PORT)]);
+  const closed = BGP_PORT_KEYS.map(closedPort);
+  const table = createTableRecorder([...baseObjects(generation), ...closed]);
+  const claim = createElementClaims(table, closed);
   const chains = new Map<ChainKey, PolicyChain>();
   const profiles = new Map<ProfileKey, Profile>();
   const endpoints = new Map<IfName, EndpointPolicy>();
@@ -93,19 +95,6 @@ export function createPolicyRenderer(options: {
     }
   };
 
-  const closeBgpPort = (port = BGP_PORT): void => {
-    if (bgpPort !== BGP_PORT) table.drop(nftKey(portElement(bgpPort)));
-    if (port !== BGP_PORT) table.put(portElement(port));
-    bgpPort = port;
-  };
-
-  const closeServices = (ranges: readonly Cidr[]): void => {
-    const wanted = serviceElements(ranges);
-    for (const [key, element] of wanted) if (!services.has(key)) table.put(element);
-    for (const key of services.keys()) if (!wanted.has(key)) table.drop(key);
-    services = wanted;
-  };
-
   const bump = (): void => {
     generation = nextGeneration(generation);
     for (const chain of generationChains(generation)) table.put(chain);
@@ -134,8 +123,14 @@ export function createPolicyRenderer(options: {
       if (changes.canRevoke) bump();
       return table.drain();
     },
-    closeBgpPort,
-    closeServices,
+    closeBgpPort: (configuration, port) =>
+      claim(`BGPConfiguration ${configuration}`, port === undefined ? [] : [closedPort(['tcp', port])]),
+    setNode: (name, addresses) =>
+      claim(
+        `Node ${name}`,
+        addresses.map((ip): Element => ({ kind: 'element', set: NODES[ipFamily(ip)], key: [ip] })),
+      ),
+    closeServices: (ranges) => claim('services', serviceElements(ranges)),
     objects: () => table.objects,
     generation: () => generation,
     explainEndpoint: (ifName) => {
@@ -148,18 +143,18 @@ export function createPolicyRenderer(options: {
 const refersTo = (profile: Profile, wanted: ReadonlySet<ChainKey>): boolean =>
   profile.kind === 'tiers' && profile.tiers.some(({ chains }) => chains.some((key) => wanted.has(key)));
 
-/** RFC 4271 8.2.1. Closed also where the speaker listens elsewhere, until it does. */
-const BGP_PORT = 179;
+const closedPort = (key: PortKey): Element => ({
+  kind: 'element',
+  set: CLOSED_PORTS,
+  key,
+  verdict: { kind: 'goto', chain: CHAINS.bgp },
+});
 
-const portElement = (port: number): Element => ({ kind: 'element', set: BGP_PORTS, key: [port] });
-
-function serviceElements(ranges: readonly Cidr[]): ReadonlyMap<NftKey, Element> {
-  const elements = ([4, 6] as const).flatMap((family) => {
+const serviceElements = (ranges: readonly Cidr[]): readonly Element[] =>
+  ([4, 6] as const).flatMap((family) => {
     const own = ranges.map(cidrRange).filter((range) => range.family === family);
     return mergeRanges(own).map(({ first, last }): Element => {
       const [from, to] = [ipFromBigInt(first, family), ipFromBigInt(last, family)];
       return { kind: 'element', set: SERVICE_RANGES[family], key: [from === to ? from : { from, to }] };
     });
   });
-  return new Map(elements.map((element) => [nftKey(element), element]));
-}

@@ -6,7 +6,7 @@ import type { Chain, ChainName, Operand, Rule, ScalarRange, Statement } from '..
 import { unwrap } from '../../../lib/result.ts';
 import type { Direction } from '../../../policy/ir.ts';
 import { generationMark, REVOKED } from './generation.ts';
-import { BASE_COUNTERS, BGP_PORTS, CHAINS, ENDPOINT_SETS, LOOPBACK_CHAIN } from './names.ts';
+import { BASE_COUNTERS, CHAINS, CLOSED_PORTS, ENDPOINT_SETS, LOOPBACK_CHAIN, NODES } from './names.ts';
 import {
   accept,
   back,
@@ -32,7 +32,7 @@ export function slowPath(): readonly Chain[] {
     chain(CHAINS.related, related()),
     chain(CHAINS.sent, sent()),
     chain(CHAINS.received, received()),
-    chain(CHAINS.egress, [tracked(CHAINS.sent), ...noTunnels(), ...dispatch(iif, 'egress')]),
+    chain(CHAINS.egress, [tracked(CHAINS.sent), ...noTunnels(), ...closedOnOthers(), ...dispatch(iif, 'egress')]),
     chain(CHAINS.ingress, [tracked(CHAINS.received), ...dispatch(oif, 'ingress')]),
     chain(CHAINS.input, [
       rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
@@ -41,6 +41,7 @@ export function slowPath(): readonly Chain[] {
       ...closedOnNode(),
       ...dispatch(iif, 'egress'),
     ]),
+    chain(CHAINS.bgp, [rule(countedBy(BASE_COUNTERS.bgp), drop)]),
     chain(LOOPBACK_CHAIN, loopback()),
   ];
 }
@@ -125,18 +126,21 @@ function noTunnels(): readonly Rule[] {
   ];
 }
 
-/** RFC 5881 section 4. gobgpd listens there from 4.5 on, on all addresses, also when no peer uses it. */
-const BFD_PORT = 3784;
+const closedPorts: Statement = { kind: 'vmap', key: [meta('l4proto'), payload('th dport')], map: CLOSED_PORTS };
 
 // What pods may not reach on their node, whatever policy says: the BGP speaker, whose peers are routers, and the node's
 // loopback (RFC 1122 3.2.1.3), which the interface's `route_localnet` would open.
 function closedOnNode(): readonly Rule[] {
-  return [
-    rule(inSet([payload('tcp dport')], BGP_PORTS), countedBy(BASE_COUNTERS.bgp), drop),
-    rule(is(payload('udp dport'), BFD_PORT), countedBy(BASE_COUNTERS.bgp), drop),
-    rule(is(payload('ip daddr'), rangeOf('127.0.0.0/8')), jump(LOOPBACK_CHAIN)),
-  ];
+  return [rule(closedPorts), rule(is(payload('ip daddr'), rangeOf('127.0.0.0/8')), jump(LOOPBACK_CHAIN))];
 }
+
+// The other nodes do not ask who sends, since a packet that comes from a wire says nothing of a pod. Only the addresses
+// that their Nodes tell are known here. The address is asked first: nearly all flows are to none of these, so that they
+// pay for one look.
+const closedOnOthers = (): readonly Rule[] => [
+  rule(inSet([payload('ip daddr')], NODES[4]), closedPorts),
+  rule(inSet([payload('ip6 daddr')], NODES[6]), closedPorts),
+];
 
 // Somebody on the node may have translated an address to loopback on purpose, as for a node-local service.
 function loopback(): readonly Rule[] {

@@ -1,5 +1,6 @@
 // The contract of the policy renderer: changes of the model's outputs in, changes of nf_tables objects out.
 import type { Cidr } from '../../../lib/cidr.ts';
+import type { Ip } from '../../../lib/ip.ts';
 import type { IfName } from '../../../lib/linux/if-name.ts';
 import type { NftChange, NftKey, NftObject } from '../../../lib/nftables/ast.ts';
 import type { PolicyChanges } from '../../../policy/model/types.ts';
@@ -16,8 +17,10 @@ export type PolicyRenderer = {
    * new generation.
    */
   readonly apply: (changes: PolicyChanges) => readonly NftChange[];
-  /** The TCP port on which the node's BGP speaker listens besides 179, to be closed to pods. Absent: none. */
-  readonly closeBgpPort: (port: number | undefined) => void;
+  /** The TCP port on which a BGPConfiguration has speakers listen, to be closed to pods besides 179. Absent: none. */
+  readonly closeBgpPort: (configuration: string, port: number | undefined) => void;
+  /** The addresses of a node, where ports are closed to the pods of other nodes too. None: the node is gone. */
+  readonly setNode: (name: string, addresses: readonly Ip[]) => void;
   /** Ranges of service addresses: what is still addressed to one when it leaves the node is dropped. At first: none. */
   readonly closeServices: (ranges: readonly Cidr[]) => void;
   /** All objects wanted now, for a whole replacement of the table or a comparison. A live view. */

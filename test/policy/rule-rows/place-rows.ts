@@ -19,14 +19,19 @@ export const PLACE_ROWS: readonly RuleRow[] = [
     },
   },
   {
-    name: 'pods speak no BGP with their node, whatever policy allows, and the rest of the node stays open',
+    name: 'pods speak no BGP and no BFD with nodes, whatever policy allows, and the rest of the nodes stays open',
     given: world({
       pods: { 'n/a': { node: 'node1' }, 'n/b': { node: 'node2' } },
       policies: [policy('n/open', { policyTypes: ['Egress'], egress: [{}] })],
-      nodes: { node1: ['198.51.100.1'] },
+      nodes: { node1: ['198.51.100.1'], node2: ['198.51.100.2', 'fd00:198:51::2'] },
     }),
     expected: {
       'n/a > 198.51.100.1 tcp/179': 'deny',
+      'n/a > 198.51.100.1 udp/3784': 'deny',
+      'n/a > 198.51.100.2 tcp/179': 'deny',
+      'n/a > 198.51.100.2 udp/4784': 'deny',
+      'n/a > fd00:198:51::2 tcp/179 v6': 'deny',
+      'n/a > 198.51.100.2 tcp/10250': 'allow',
       'n/a > 198.51.100.1 udp/179': 'allow',
       'n/a > 198.51.100.1 tcp/10250': 'allow',
       'n/a > n/b tcp/179': 'allow',

@@ -1,0 +1,27 @@
+// Tells the renderer what nodes keep from pods: where their BGP speakers are.
+import { nodeAddress } from '../../bgp/model/node-addresses.ts';
+import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
+import type { Node } from '../../datastore/resources/node.ts';
+import type { Ip } from '../../lib/ip.ts';
+import { convertNode } from '../../policy/convert/node.ts';
+import type { PolicyRenderer } from '../render/policy/types.ts';
+import type { KeptPod } from './kept-pod.ts';
+
+/** Other kinds than Node and BGPConfiguration are passed over. `resource` is absent when the object is gone. */
+export function feedClosed(
+  renderer: Pick<PolicyRenderer, 'setNode' | 'closeBgpPort'>,
+  key: ResourceKey,
+  resource: Resource | KeptPod | undefined,
+): void {
+  const [kind, name = ''] = key.split('/');
+  if (kind === 'Node') renderer.setNode(name, resource?.kind === 'Node' ? addressesOf(resource) : []);
+  else if (kind === 'BGPConfiguration') {
+    renderer.closeBgpPort(name, resource?.kind === 'BGPConfiguration' ? resource.spec.listenPort : undefined);
+  }
+}
+
+/** Of its status, and those that annotations name for BGP. */
+function addressesOf(node: Node): readonly Ip[] {
+  const annotated = ([4, 6] as const).map((family) => nodeAddress(node, family));
+  return [...convertNode(node).ips, ...annotated.flatMap((address) => (address.ok ? [address.value] : []))];
+}
