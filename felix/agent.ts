@@ -39,7 +39,7 @@ import type { BgpParts } from './bgp-view/parts.ts';
 import { createEndpointCheck } from './check-endpoint.ts';
 import { createCniEndpoints } from './cni-endpoints.ts';
 import { cniStatus } from './cni-status.ts';
-import type { Config } from './config.ts';
+import { type Config, closedMetricsPort } from './config.ts';
 import { serveControl } from './control.ts';
 import { feedDatastore } from './datastore-feed.ts';
 import { generationsInUse } from './driver/conntrack.ts';
@@ -82,9 +82,11 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const conntrack = openConntrack();
 
   const kernelTable = nftDriver.read();
+  const metricsPort = closedMetricsPort(config);
   const model = createModel({
     node: config.node,
-    ...(config.logDenied !== undefined && { logDenied: config.logDenied }),
+    logDenied: config.logDenied,
+    metricsPort,
     generation:
       generationOf(kernelTable?.objects.values() ?? []) ?? unusedGeneration(await generationsInUse(conntrack)),
   });
@@ -223,7 +225,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       }),
     endpointRules: (namespace, pod) => endpointRules(model, namespace, pod),
     verdict: (words) =>
-      liveVerdict({ node: config.node, model, counters: () => nft.counters(POLICY_TABLE.name) }, words),
+      liveVerdict({ node: config.node, model, counters: () => nft.counters(POLICY_TABLE.name), metricsPort }, words),
     ipam: () => ipamView(addresses),
     bgp: createBgpDocuments(bgpParts),
     metrics,

@@ -25,7 +25,17 @@ const configSchema = z.strictObject({
    */
   tableOwner: z.enum(['auto', 'off']).default('auto'),
   /** Where metrics are served over TCP, in clear and to anybody who can connect. Absent: on the control socket alone. */
-  metricsListen: z.strictObject({ address: ipSchema, port: portSchema }).exactOptional(),
+  metricsListen: z
+    .strictObject({
+      address: ipSchema,
+      port: portSchema,
+      /**
+       * Whether pods may connect, as far as policy lets them: for a monitoring system that runs in a pod. False: this
+       * node's pods reach the port on no node, whatever policy allows.
+       */
+      openToPods: z.boolean().default(false),
+    })
+    .exactOptional(),
   /**
    * Sends what policy denies to an nflog group, each rule at most so many packets in a second. Absent: nothing is logged.
    */
@@ -35,6 +45,12 @@ const configSchema = z.strictObject({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+/** The TCP port of metrics that pods may not reach. Absent: none; loopback is closed to them in any case. */
+export function closedMetricsPort({ metricsListen }: Pick<Config, 'metricsListen'>): number | undefined {
+  if (metricsListen === undefined || metricsListen.openToPods) return undefined;
+  return /^127\.|^::1$/.test(metricsListen.address) ? undefined : metricsListen.port;
+}
 
 /** @throws Error that names the file and the field */
 export function readConfig(path: string): Config {

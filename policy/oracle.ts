@@ -23,6 +23,8 @@ export type World = {
   readonly bgpAddresses?: readonly Ip[];
   /** On which ports they listen besides 179. Absent: none. */
   readonly bgpPorts?: readonly number[];
+  /** The TCP port of nodes where agents keep their metrics from pods. Absent: none. */
+  readonly metricsPort?: number | undefined;
 };
 
 /** A pod by its key, or an address; an address that a pod owns is that pod. */
@@ -55,7 +57,9 @@ export type Verdict =
   | { readonly kind: 'deny'; readonly by: { readonly kind: 'rule'; readonly rule: RuleRef } }
   | {
       readonly kind: 'deny';
-      readonly by: { readonly kind: 'tunnel' | 'bgp' | 'no-address' | 'no-such-port' | 'unknown-namespace' };
+      readonly by: {
+        readonly kind: 'tunnel' | 'bgp' | 'metrics' | 'no-address' | 'no-such-port' | 'unknown-namespace';
+      };
     };
 
 /** The sender's side, the receiver's side, and both together. */
@@ -94,11 +98,15 @@ function egressVerdict(world: World, facts: Facts): Verdict {
   if (facts.protocol === 'udp' && facts.port === VXLAN_PORT) return { kind: 'deny', by: { kind: 'tunnel' } };
   const isNode = isOwnNode(world, facts.from.pod, facts.to.ip) || isAnyNode(world, facts.to.ip);
   if (isNode && isBgp(world, facts)) return { kind: 'deny', by: { kind: 'bgp' } };
+  if (isNode && isMetrics(world, facts)) return { kind: 'deny', by: { kind: 'metrics' } };
   return direction(world, 'egress', facts.from.pod, facts);
 }
 
 const isAnyNode = ({ nodes, bgpAddresses }: World, ip: Ip): boolean =>
   bgpAddresses?.includes(ip) === true || [...(nodes?.values() ?? [])].some((ips) => ips.includes(ip));
+
+const isMetrics = ({ metricsPort }: World, { protocol, port }: Facts): boolean =>
+  protocol === 'tcp' && port !== undefined && port === metricsPort;
 
 function isBgp({ bgpPorts = [] }: World, { protocol, port }: Facts): boolean {
   if (port === undefined) return false;

@@ -22,14 +22,16 @@ export function liveVerdict(
     readonly node: string;
     readonly model: Model;
     readonly counters: () => ReadonlyMap<CounterName, Count>;
+    /** The port of metrics that is closed to pods. */
+    readonly metricsPort: number | undefined;
   },
   words: VerdictWords,
 ): Result<LiveVerdict> {
-  const { node, model } = source;
+  const { node, model, metricsPort } = source;
   const query = parseVerdictQuery(words);
   if (!query.ok) return query;
   if (!model.complete()) return err('Cannot judge a connection: the agent has not heard of all objects yet');
-  const report = createExplainer(withEndpointAddresses(model), model.nftObjects()).report(query.value);
+  const report = createExplainer(withEndpointAddresses(model), model.nftObjects(), { metricsPort }).report(query.value);
   if (!report.ok) return report;
   const local = new Set<string>(model.endpoints().map(({ ifName }) => ifName));
   const decidesHere = ({ interface: ifName }: EndReport): boolean => ifName === undefined || local.has(ifName);

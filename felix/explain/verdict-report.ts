@@ -41,8 +41,13 @@ export type Explainer = {
   readonly report: (query: VerdictQuery) => Result<VerdictReport>;
 };
 
-export function createExplainer(resources: readonly Resource[], objects: ReadonlyMap<NftKey, NftObject>): Explainer {
-  const world = convertWorld(resources);
+/** `settings` are what the agent's configuration adds to the objects. */
+export function createExplainer(
+  resources: readonly Resource[],
+  objects: ReadonlyMap<NftKey, NftObject>,
+  settings: Pick<World, 'metricsPort'> = {},
+): Explainer {
+  const world = { ...convertWorld(resources), ...settings };
   const places = createPlaces(world);
   const policies = policiesOf(resources);
   const judge = createJudge({ objects, places, policies: policies.values() });

@@ -18,7 +18,7 @@ import { createPolicyModel } from '../../policy/model/policy-model.ts';
 import type { Endpoint } from '../../policy/model/types.ts';
 import type { LogDenied } from '../render/policy/denials.ts';
 import type { Generation } from '../render/policy/generation.ts';
-import { createPolicyRenderer } from '../render/policy/policy-renderer.ts';
+import { createPolicyRenderer, type RenderOptions } from '../render/policy/policy-renderer.ts';
 import { allBgpPorts } from './bgp-ports.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
@@ -61,15 +61,8 @@ export type Model = {
   readonly problems: () => readonly string[];
 };
 
-/** `generation` is the one in the kernel's table, or the first one. Absent `logDenied`: denials are not logged. */
-export function createModel({
-  node,
-  ...rendering
-}: {
-  readonly node: string;
-  readonly generation: Generation;
-  readonly logDenied?: LogDenied;
-}): Model {
+/** `generation` is the one in the kernel's table, or the first one. */
+export function createModel({ node, ...rendering }: { readonly node: string } & RenderOptions): Model {
   const resources = createResources(node);
   const endpoints = createEndpoints(node);
   const routing = createRouting(node, resources, endpoints.routes);

@@ -1,8 +1,7 @@
 // Worlds through the compiler: model, renderer and packet walker, as on a node that runs every pod of the world.
 
-import type { LogDenied } from '../../felix/render/policy/denials.ts';
 import { FIRST_GENERATION } from '../../felix/render/policy/generation.ts';
-import { createPolicyRenderer } from '../../felix/render/policy/policy-renderer.ts';
+import { createPolicyRenderer, type RenderOptions } from '../../felix/render/policy/policy-renderer.ts';
 import type { PolicyRenderer } from '../../felix/render/policy/types.ts';
 import { type Ip, ipFamily } from '../../lib/ip.ts';
 import { hostIfName } from '../../lib/linux/if-name.ts';
@@ -24,8 +23,7 @@ export type Pipeline = {
 /** `combined`: on the whole way; the directions: as if the other end were on another node. */
 export type WalkedJudgement = { readonly egress: boolean; readonly ingress: boolean; readonly combined: boolean };
 
-/** Absent `logDenied`: denials are not logged. */
-export function createPipeline(rendering: { readonly logDenied?: LogDenied } = {}): Pipeline {
+export function createPipeline(rendering: Omit<RenderOptions, 'generation'> = {}): Pipeline {
   const model = createPolicyModel();
   const renderer = createPolicyRenderer({ generation: FIRST_GENERATION, ...rendering });
   let shown: World = { namespaces: new Map(), pods: [], policies: [] };

@@ -119,6 +119,31 @@ describe('baseObjects() around pods that may do everything', () => {
     assert.deepEqual(closed(), [179]);
   });
 
+  test('close the port of metrics where the agent keeps them from pods, and BGP where both have it', () => {
+    const node = unwrap(parseIp('198.51.100.12'));
+    for (const [metricsPort, expected, counter] of [
+      [undefined, 'accept', undefined],
+      [9179, 'drop', 'd_metrics'],
+      [179, 'drop', 'd_bgp'],
+    ] as const) {
+      const pipeline = createPipeline({ metricsPort });
+      pipeline.show(given);
+      pipeline.renderer.setNode('node2', [node]);
+      const objects = pipeline.renderer.objects();
+      const packet: WalkPacket = { ...common, iifname: a, protocol: 'tcp', dport: metricsPort ?? 9179 };
+      const own = walk({ table: POLICY_TABLE, objects }, 'input', packet);
+      const other = walk({ table: POLICY_TABLE, objects }, 'forward', { ...packet, daddr: node, oifname: 'eth0' });
+      const pod = walk({ table: POLICY_TABLE, objects }, 'forward', { ...packet, oifname: b });
+      assert.deepEqual(
+        [own, other, pod].map(({ verdict }) => verdict),
+        [expected, expected, 'accept'],
+      );
+      for (const { path } of counter === undefined ? [] : [own, other]) {
+        assert.deepEqual(path.at(-1)?.rule.statements[0], { kind: 'counter-ref', counter });
+      }
+    }
+  });
+
   test('drop what is still addressed to a service when it leaves the node', () => {
     const dropped = (): readonly string[] =>
       ['10.96.0.9', '10.97.0.9', '203.0.113.200', '203.0.113.201', 'fd00:10:96::9'].filter((daddr) => {

@@ -53,6 +53,8 @@ export const CHAINS = {
   arrived: 'stamp_arrived' as ChainName,
   /** What a pod sent to the BGP speaker of a node. */
   bgp: 'closed_bgp' as ChainName,
+  /** What a pod sent to the metrics of an agent. */
+  metrics: 'closed_metrics' as ChainName,
 } as const;
 
 /** Where packets to the node's loopback go. */
@@ -68,6 +70,8 @@ export const BASE_COUNTERS = {
   error: 'd_error' as CounterName,
   /** A pod tried to speak BGP or BFD with a node. */
   bgp: 'd_bgp' as CounterName,
+  /** A pod tried to read the metrics of an agent. */
+  metrics: 'd_metrics' as CounterName,
   /** A pod sent to the node's loopback addresses. */
   loopback: 'd_loopback' as CounterName,
   /** To a service address that nobody serves. */

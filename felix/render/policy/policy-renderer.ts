@@ -3,7 +3,7 @@
 import { type Cidr, cidrRange, mergeRanges } from '../../../lib/cidr.ts';
 import { ipFamily, ipFromBigInt } from '../../../lib/ip.ts';
 import type { IfName } from '../../../lib/linux/if-name.ts';
-import { type Element, nftKey } from '../../../lib/nftables/ast.ts';
+import { type ChainName, type Element, nftKey } from '../../../lib/nftables/ast.ts';
 import type {
   ChainKey,
   EndpointPolicy,
@@ -26,14 +26,23 @@ import { elementObjects, setObjects } from './set-objects.ts';
 import { createTableRecorder } from './table-recorder.ts';
 import type { PolicyRenderer } from './types.ts';
 
-/** A renderer of the empty node. `generation` is the first that its objects carry. Absent `logDenied`: no logging. */
-export function createPolicyRenderer(options: {
+export type RenderOptions = {
+  /** The first one that the objects carry. */
   readonly generation: Generation;
-  readonly logDenied?: LogDenied;
-}): PolicyRenderer {
-  const { logDenied } = options;
+  /** Absent: no logging. */
+  readonly logDenied?: LogDenied | undefined;
+  /** The TCP port of metrics that is closed to pods, on this node and on others. Absent: none. */
+  readonly metricsPort?: number | undefined;
+};
+
+/** A renderer of the empty node. */
+export function createPolicyRenderer(options: RenderOptions): PolicyRenderer {
+  const { logDenied, metricsPort } = options;
   let generation = options.generation;
-  const closed = BGP_PORT_KEYS.map(closedPort);
+  const closed = [
+    ...(metricsPort === undefined ? [] : [closedPort(['tcp', metricsPort], CHAINS.metrics)]),
+    ...BGP_PORT_KEYS.map((key) => closedPort(key, CHAINS.bgp)),
+  ];
   const table = createTableRecorder([...baseObjects(generation), ...closed]);
   const claim = createElementClaims(table, closed);
   const chains = new Map<ChainKey, PolicyChain>();
@@ -124,7 +133,7 @@ export function createPolicyRenderer(options: {
       return table.drain();
     },
     closeBgpPort: (configuration, port) =>
-      claim(`BGPConfiguration ${configuration}`, port === undefined ? [] : [closedPort(['tcp', port])]),
+      claim(`BGPConfiguration ${configuration}`, port === undefined ? [] : [closedPort(['tcp', port], CHAINS.bgp)]),
     setNode: (name, addresses) =>
       claim(
         `Node ${name}`,
@@ -143,11 +152,11 @@ export function createPolicyRenderer(options: {
 const refersTo = (profile: Profile, wanted: ReadonlySet<ChainKey>): boolean =>
   profile.kind === 'tiers' && profile.tiers.some(({ chains }) => chains.some((key) => wanted.has(key)));
 
-const closedPort = (key: PortKey): Element => ({
+const closedPort = (key: PortKey, chain: ChainName): Element => ({
   kind: 'element',
   set: CLOSED_PORTS,
   key,
-  verdict: { kind: 'goto', chain: CHAINS.bgp },
+  verdict: { kind: 'goto', chain },
 });
 
 const serviceElements = (ranges: readonly Cidr[]): readonly Element[] =>

@@ -42,6 +42,7 @@ export function slowPath(): readonly Chain[] {
       ...dispatch(iif, 'egress'),
     ]),
     chain(CHAINS.bgp, [rule(countedBy(BASE_COUNTERS.bgp), drop)]),
+    chain(CHAINS.metrics, [rule(countedBy(BASE_COUNTERS.metrics), drop)]),
     chain(LOOPBACK_CHAIN, loopback()),
   ];
 }
@@ -128,8 +129,8 @@ function noTunnels(): readonly Rule[] {
 
 const closedPorts: Statement = { kind: 'vmap', key: [meta('l4proto'), payload('th dport')], map: CLOSED_PORTS };
 
-// What pods may not reach on their node, whatever policy says: the BGP speaker, whose peers are routers, and the node's
-// loopback (RFC 1122 3.2.1.3), which the interface's `route_localnet` would open.
+// What pods may not reach on their node, whatever policy says: the BGP speaker, whose peers are routers, the agent's
+// metrics, and the node's loopback (RFC 1122 3.2.1.3), which the interface's `route_localnet` would open.
 function closedOnNode(): readonly Rule[] {
   return [rule(closedPorts), rule(is(payload('ip daddr'), rangeOf('127.0.0.0/8')), jump(LOOPBACK_CHAIN))];
 }
