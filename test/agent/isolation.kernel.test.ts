@@ -111,7 +111,8 @@ test('a pod that wants in', async (t) => {
   });
 
   await t.test('reaches no BGP speaker of another node, nor its BFD', async (t) => {
-    const { pod } = mallory;
+    const pod = await node.addPod('shop', 'talker');
+    await globalAddress(pod);
     const other = await anotherNode(t, node);
     /** What of a first packet to each of these ports came to the other node. */
     const arrived = async (address: string): Promise<readonly string[]> => {
