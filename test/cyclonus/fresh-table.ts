@@ -1,6 +1,7 @@
 // The policy table that the objects of a datastore ask for, built from nothing in one step.
 
 import { keyOf, type Resource } from '../../datastore/resources/index.ts';
+import { feedClosed } from '../../felix/model/feed-closed.ts';
 import { feedPolicy } from '../../felix/model/feed-policy.ts';
 import type { Generation } from '../../felix/render/policy/generation.ts';
 import { createPolicyRenderer } from '../../felix/render/policy/policy-renderer.ts';
@@ -17,9 +18,12 @@ export function freshTable(options: {
 }): ReadonlyMap<NftKey, NftObject> {
   const { resources, endpoints, generation } = options;
   const model = createPolicyModel();
-  for (const resource of resources) feedPolicy(model, keyOf(resource), resource);
-  for (const [ifName, endpoint] of endpoints) model.setEndpoint(ifName, endpoint);
   const renderer = createPolicyRenderer({ generation });
+  for (const resource of resources) {
+    feedPolicy(model, keyOf(resource), resource);
+    feedClosed(renderer, keyOf(resource), resource);
+  }
+  for (const [ifName, endpoint] of endpoints) model.setEndpoint(ifName, endpoint);
   renderer.apply({ ...model.drain(), canRevoke: false });
   return renderer.objects();
 }
