@@ -203,7 +203,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     failures: effects.failures,
     nowMs: Date.now,
   };
-  const metrics = async () => (await import('./metrics.ts')).metricsText(bgpParts, effects);
+  const metrics = async () => (await import('./metrics.ts')).metricsText(bgpParts, effects, nft);
   const control = await serveControl(join(config.runDirectory, 'control.sock'), {
     ready: () => effects.ready() && state.servesCni,
     status: () =>

@@ -1,16 +1,34 @@
-// What a monitoring system reads of this agent: sessions, routes, repairs and drain, as they are now.
+// What a monitoring system reads of this agent: sessions, routes, repairs, drain and drops, as they are now.
 import type { BgpPeersView, BgpPeerView } from '../bgp/view.ts';
 import type { Metric, Sample } from '../lib/metrics-text.ts';
 import { printMetrics } from '../lib/metrics-text.ts';
+import type { Nftables } from '../lib/nftables/nfnetlink.ts';
 import { bgpPeers } from './bgp-view/documents.ts';
 import type { BgpParts } from './bgp-view/parts.ts';
 import type { Effects } from './effects.ts';
+import { BASE_COUNTERS, POLICY_TABLE } from './render/policy/names.ts';
 
-/** The body of `GET /metrics`. @throws BgpError */
-export async function metricsText(parts: BgpParts, effects: Pick<Effects, 'failures' | 'repairs'>): Promise<string> {
+/** The body of `GET /metrics`. @throws BgpError, KernelError */
+export async function metricsText(
+  parts: BgpParts,
+  effects: Pick<Effects, 'failures' | 'repairs'>,
+  nft: Pick<Nftables, 'counters'>,
+): Promise<string> {
   const view = await bgpPeers(parts);
-  return printMetrics([...speakerMetrics(view), ...peerMetrics(view), ...routeMetrics(parts, effects)]);
+  const dropped = dropMetrics(nft.counters(POLICY_TABLE.name));
+  return printMetrics([...speakerMetrics(view), ...peerMetrics(view), ...routeMetrics(parts, effects), dropped]);
 }
+
+/** The kernel keeps these counts, over a replacement of the table too. */
+const dropMetrics = (counters: ReturnType<Nftables['counters']>): Metric =>
+  counter(
+    'dropped_packets',
+    'What is dropped of pods whatever policy allows, by what was wrong with it.',
+    Object.entries(BASE_COUNTERS).map(([reason, name]) => ({
+      labels: { reason },
+      value: Number(counters.get(name)?.packets ?? 0n),
+    })),
+  );
 
 const gauge = (name: string, help: string, samples: readonly Sample[]): Metric => ({
   name: `margay_${name}`,

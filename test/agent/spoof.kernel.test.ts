@@ -11,6 +11,7 @@ import { type AgentNode, agentNode, type TestPod } from '../support/agent-node.t
 import { type Ear, listenIn, volley } from '../support/frames/attacker.ts';
 import * as raw from '../support/frames/raw-frame.ts';
 import { globalAddress } from '../support/global-address.ts';
+import { margay } from '../support/margay-cli.ts';
 import { type TestNetns, testNetns } from '../support/netns.ts';
 
 const ip = (text: string): Ip => unwrap(parseIp(text));
@@ -142,10 +143,16 @@ test('a pod that lies', async (t) => {
     const nobody = { saddr: ip('0.0.0.0'), daddr: ip('255.255.255.255') };
     const request = raw.ipv4(nobody, raw.PROTOCOL.udp, raw.udp(nobody, { sport: 68, dport: 67 }, PUNCH));
     frames.push(raw.packetFrame({ to: EVERYONE, from: world.mouth.socket.mac }, request));
+    const before = await counted('d_spoofed');
     const [heard = []] = await shoot(frames);
     assert.deepEqual(heard.filter((frame) => frame.includes(PUNCH)).length, 0, 'the other pod has heard none');
     assert.deepEqual(await entered(4), [mallory.ip]);
-    assert.ok((await counted('d_spoofed')) > lies.length, 'they were seen, and counted');
+    // Of each eight, two were the pieces of one.
+    const each = lies.length * targets.length * 7 + 1;
+    assert.equal((await counted('d_spoofed')) - before, each, 'each was seen, and counted');
+    const { stdout } = margay(['metrics', '--agent', world.node.controlSocket]);
+    const told = /^margay_dropped_packets_total\{reason="spoofed"\} (\d+)$/m.exec(stdout);
+    assert.equal(Number(told?.[1]), await counted('d_spoofed'));
   });
 
   await t.test('gets no IPv6 packet past anti-spoofing but its own, and what its link needs', async () => {
@@ -161,8 +168,12 @@ test('a pod that lies', async (t) => {
     }
     // A link-local address of another: for its own link it may be, but nowhere further.
     frames.push(...targets.flatMap((target) => sixFrames(ip('fe80::bad'), ip(target))));
+    const before = await counted('d_spoofed');
     const [heard = []] = await shoot(frames);
     assert.deepEqual(heard.filter((frame) => frame.includes(PUNCH)).length, 0, 'the other pod has heard none');
+    // What comes from loopback or from a group, the kernel refuses by itself.
+    const seen = (lies.filter((lie) => !['::1', 'ff02::1'].includes(lie)).length * targets.length + 1) * 5;
+    assert.equal((await counted('d_spoofed')) - before, seen, 'each was seen, and counted');
     const strangers = (await entered(6)).filter((each) => !each.startsWith('fe80:') && each !== '::');
     assert.deepEqual(strangers, [six.mallory]);
   });
@@ -210,13 +221,41 @@ test('a pod that lies', async (t) => {
         [gateway, ip('ff02::1'), ip('fd00:198:51::11')].flatMap((daddr) => discovery({ saddr, daddr }, ip(claim), mac)),
       ),
     );
+    const played = await counted('d_router');
     const [heard = []] = await shoot(frames);
     assert.equal(heard.filter((frame) => frame.includes(mac) && frame.readUInt16BE(12) === 0x86dd).length, 0);
+    // Router advertisement and redirect are two of the six.
+    assert.equal((await counted('d_router')) - played, frames.length / 3, 'each was dropped, and counted');
     assert.deepEqual(await foreign(before), []);
     assert.equal(await node.netns.exec('ip', '-6', 'route'), routes);
     assert.equal(lifetimes(await node.netns.exec('ip', '-6', '-o', 'addr')), lifetimes(addresses));
     await node.netns.exec('ping', '-c1', '-W5', six.victim);
     await world.mallory.netns.exec('ping', '-c1', '-W5', six.victim);
+  });
+
+  await t.test('has no tunnel to its node, which might unpack it', async () => {
+    const { mallory, victim, six, mouth } = world;
+    const lie = { saddr: ip('203.0.113.9'), daddr: ip(victim.ip) };
+    const inner = raw.ipv4(lie, raw.PROTOCOL.udp, raw.udp(lie, ports, PUNCH));
+    const lie6 = { saddr: ip('2001:db8::9'), daddr: ip(six.victim) };
+    const inner6 = raw.ipv6(lie6, raw.PROTOCOL.udp, raw.udp(lie6, ports, PUNCH));
+    // Flags and network identifier (RFC 7348 5), and the frame inside.
+    const header = Buffer.from([8, 0, 0, 0, 0, 0, 7, 0]);
+    const vxlan = Buffer.concat([header, raw.packetFrame({ to: victimMac(), from: HOST }, inner)]);
+    const frames = [
+      { saddr: ip(mallory.ip), daddr: ip('198.51.100.11') },
+      { saddr: ip(six.mallory), daddr: ip('fd00:198:51::11') },
+    ].flatMap((both) =>
+      [
+        raw.packet(both, raw.PROTOCOL.udp, raw.udp(both, { sport: 4000, dport: 4789 }, vxlan)),
+        raw.packet(both, raw.PROTOCOL.ipip, inner),
+        raw.packet(both, raw.PROTOCOL.ipv6, inner6),
+      ].map((packet) => raw.packetFrame({ to: HOST, from: mouth.socket.mac }, packet)),
+    );
+    const before = await counted('d_tunnel');
+    const [heard = []] = await shoot(frames);
+    assert.equal(heard.filter((frame) => frame.includes(PUNCH)).length, 0);
+    assert.equal((await counted('d_tunnel')) - before, frames.length, 'each was dropped, and counted');
   });
 
   await t.test('gains nothing by VLAN tags, foreign hardware addresses and odd Ethernet types', async () => {

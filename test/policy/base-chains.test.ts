@@ -120,6 +120,7 @@ function expected(hook: Hook['hook'], packet: WalkPacket): Outcome {
     const discovery =
       hook === 'input' && protocol === 'ipv6-icmp' && [130, 131, 132, 133, 135, 136, 143].includes(type);
     if (!discovery) {
+      if (hook === 'input' && protocol === 'ipv6-icmp' && (type === 134 || type === 137)) return drop;
       if (isRevokedReply) return drop;
       const sender = packet.ctSaddr?.[ctDirection];
       const ofOwnFlow =

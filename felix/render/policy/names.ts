@@ -68,6 +68,8 @@ export const BASE_COUNTERS = {
   tunnel: 'd_tunnel' as CounterName,
   /** A pod sent an ICMP error about a flow that is not its own. */
   error: 'd_error' as CounterName,
+  /** A pod advertised a route to its node, or told it of a better one. */
+  router: 'd_router' as CounterName,
   /** A pod tried to speak BGP or BFD with a node. */
   bgp: 'd_bgp' as CounterName,
   /** A pod tried to read the metrics of an agent. */

@@ -36,6 +36,7 @@ export function slowPath(): readonly Chain[] {
     chain(CHAINS.ingress, [tracked(CHAINS.received), ...dispatch(oif, 'ingress')]),
     chain(CHAINS.input, [
       rule(is(payload('icmpv6 type'), { anyOf: NEIGHBOUR_DISCOVERY }), accept),
+      rule(is(payload('icmpv6 type'), { anyOf: OF_ROUTERS }), countedBy(BASE_COUNTERS.router), drop),
       tracked(CHAINS.sent),
       ...noTunnels(),
       ...closedOnNode(),
@@ -51,6 +52,9 @@ const chain = (name: ChainName, rules: readonly Rule[]): Chain => ({ kind: 'chai
 
 /** MLD (RFC 2710, RFC 3810) and neighbour discovery (RFC 4861) without router advertisement and redirect. */
 const NEIGHBOUR_DISCOVERY = [130, 131, 132, 133, 135, 136, 143];
+
+/** Router advertisement and redirect (RFC 4861 4.2, 4.5). */
+const OF_ROUTERS = [134, 137];
 
 /** What a host sends before it has an address: MLD reports and duplicate address detection (RFC 4862 5.4.2). */
 const FROM_UNSPECIFIED = [131, 135, 143];

@@ -6,7 +6,7 @@ import { internetChecksum } from './checksums.ts';
 export type Addresses = { readonly saddr: Ip; readonly daddr: Ip };
 
 export const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd, serviceVlan: 0x88a8 } as const;
-export const PROTOCOL = { icmp: 1, ipip: 4, tcp: 6, udp: 17, gre: 47, icmpv6: 58, none: 59 } as const;
+export const PROTOCOL = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, icmpv6: 58, none: 59 } as const;
 /** Extension headers of IPv6. */
 export const EXTENSION = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destination: 60 } as const;
 export const TCP_FLAGS = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
