@@ -1,0 +1,153 @@
+// CHECK through the real executable and the real agent: what it finds in IPv6.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { waitFor } from '../../lib/wait-for.ts';
+import { type AgentNode, agentNode } from '../support/agent-node.ts';
+import { type CniCaller, type CniOutcome, cniCaller } from '../support/cni-call.ts';
+import { cniPathsOf } from '../support/cni-state.ts';
+import { type TestNetns, testNetns } from '../support/netns.ts';
+
+const DEADLINE = { timeoutMs: 60_000 };
+const POOL = {
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'IPPool',
+  metadata: { name: 'pods-v6' },
+  spec: { cidr: 'fd00:10:244::/48', blockSize: 120 },
+};
+
+test('CHECK', async (t) => {
+  // Open to others, so that rules can be damaged too.
+  const node = await agentNode(t, { tableOwner: 'off' });
+  await node.create(POOL);
+  await node.start();
+  const world: World = { node, pod: await testNetns(t, 'pod'), ...cniCaller(cniPathsOf(node)) };
+  for (const damage of DAMAGES) await t.test(`names ${damage.name}`, () => damaged(world, damage));
+});
+
+type World = CniCaller & { readonly node: AgentNode; readonly pod: TestNetns };
+
+/** Commands of the shell; `HOST`, `IP` and `IP6` stand for the pod's link on the node and its addresses. */
+type Damage = {
+  readonly name: string;
+  readonly where: 'node' | 'pod';
+  readonly given: string;
+  readonly expected: RegExp;
+  /** For what the agent does not put right. */
+  readonly after?: string;
+  /** Absent: the newest. */
+  readonly cniVersion?: string;
+};
+
+const rules = (name: string, given: string, key: string): Damage => ({
+  name,
+  where: 'node',
+  given: `nft '${given}'`,
+  expected: new RegExp(`nftables "${key}" is missing or changed`),
+});
+
+const DAMAGES: readonly Damage[] = [
+  rules('an IPv6 element', 'delete element inet margay ep_addr6 { HOST . IP6 }', 'element/ep_addr6.*'),
+  {
+    name: 'an IPv6 route that is gone',
+    where: 'node',
+    given: 'ip -6 route del IP6 proto 177',
+    expected: /route to "IP6" is missing/,
+  },
+  {
+    name: 'an IPv6 address that is gone',
+    where: 'pod',
+    given: 'ip -6 addr del IP6/128 dev eth0',
+    expected: /address IP6\/128 is missing on eth0/,
+  },
+  {
+    name: 'an IPv6 default route that is gone',
+    where: 'pod',
+    given: 'ip -6 route del default',
+    expected: /route ::\/0 by eth0 is missing/,
+  },
+  {
+    name: 'an IPv6 neighbour that is gone',
+    where: 'pod',
+    given: 'ip -6 neigh del fe80::ecee:eeff:feee:eeee dev eth0',
+    expected: /neighbour fe80::ecee:eeff:feee:eeee of eth0 is missing/,
+  },
+  {
+    name: 'an IPv6 neighbour with another address',
+    where: 'pod',
+    given: 'ip -6 neigh replace fe80::ecee:eeff:feee:eeee lladdr 02:00:00:00:00:09 dev eth0 nud permanent',
+    expected: /neighbour fe80::ecee:eeff:feee:eeee of eth0 is missing/,
+  },
+  ...[
+    ['proxy_ndp', 0, 1],
+    ['accept_dad', 1, 0],
+    ['forwarding', 0, 1],
+    ['accept_ra', 1, 0],
+  ].map(
+    ([key, value, expected]): Damage => ({
+      name: `IPv6 parameter ${key} of the host end`,
+      where: 'node',
+      given: `echo ${value} >/proc/sys/net/ipv6/conf/HOST/${key}`,
+      expected: new RegExp(`sysctl net\\.ipv6\\.conf\\.HOST\\.${key} is ${value}, expected ${expected}`),
+    }),
+  ),
+];
+
+async function damaged(world: World, { where, given, expected, after, cniVersion }: Damage): Promise<void> {
+  const { node, pod } = world;
+  await attached(world, cniVersion, async ({ named, check, prevResult }) => {
+    // What was damaged before may not be put right yet.
+    await waitFor('all to be well', async () => (await check(prevResult)).exitCode === 0, DEADLINE);
+    const expectation = new RegExp(named(expected.source));
+    // What the agent watches is repaired within moments, and not so soon when it is damaged again and again.
+    await waitFor(
+      'CHECK to see it',
+      async () => {
+        await (where === 'node' ? node.netns : pod).exec('sh', '-c', named(given)).catch(() => undefined);
+        const answer = await check(prevResult);
+        if (answer.exitCode === 0) return false;
+        const { code, details } = JSON.parse(answer.stdout);
+        assert.equal(code, 105);
+        return expectation.test(details);
+      },
+      DEADLINE,
+    );
+    if (after !== undefined) await node.netns.exec('sh', '-c', named(after));
+  });
+}
+
+type Attached = {
+  readonly prevResult: object;
+  readonly named: (text: string) => string;
+  readonly check: (prevResult: object) => Promise<CniOutcome>;
+};
+
+let count = 0;
+
+/** `work` with a pod that is there, and is gone afterwards. */
+async function attached(
+  { pod, call }: World,
+  cniVersion: string | undefined,
+  work: (attached: Attached) => Promise<void>,
+): Promise<void> {
+  const id = { containerId: `checked-${count++}`, netns: pod.path, pod: 'web' };
+  const version = cniVersion === undefined ? {} : { cniVersion };
+  const added = await call({ command: 'ADD', ...id, config: version });
+  assert.equal(added.exitCode, 0, added.stdout);
+  const prevResult = JSON.parse(added.stdout);
+  const addresses: readonly string[] = prevResult.ips.map((each: { address: string }) => each.address.split('/')[0]);
+  const of = (mark: string): string => addresses.find((each) => each.includes(mark)) ?? assert.fail(added.stdout);
+  const words = { HOST: prevResult.interfaces[0].name, IP6: of(':'), IP: of('.') };
+  const attachedPod: Attached = {
+    prevResult,
+    named: (text) => text.replaceAll(/HOST|IP6|IP/g, (word) => words[word as keyof typeof words]),
+    check: (told) => call({ command: 'CHECK', ...id, config: { ...version, prevResult: told } }),
+  };
+  try {
+    await work(attachedPod);
+  } finally {
+    assert.deepEqual(outcome(await call({ command: 'DEL', ...id, config: version })), { exitCode: 0, stdout: '' });
+  }
+  await waitFor('the link to go', async () => !/eth\d/.test(await pod.exec('ip', '-o', 'link')), DEADLINE);
+}
+
+const outcome = ({ exitCode, stdout }: CniOutcome) => ({ exitCode, stdout });
