@@ -1,8 +1,8 @@
 // CHECK of one endpoint against the kernel as it is now, not as the drivers remember it. Reading the table is what costs,
 // so that it is not read again as long as nobody has changed anything in nf_tables.
-import { isDeepStrictEqual } from 'node:util';
 import type { Attachment, Endpoints } from '../cni/attachment.ts';
-import type { Ruleset } from '../lib/nftables/ast.ts';
+import type { NftObject, Ruleset } from '../lib/nftables/ast.ts';
+import { sameObject } from '../lib/nftables/same.ts';
 import type { NftDriver } from './driver/nftables.ts';
 import type { RouteDriver } from './driver/routes.ts';
 import type { Model } from './model/model.ts';
@@ -13,7 +13,7 @@ const KEEP_MS = 2000;
 
 /** The answer is what is missing or different, in words; empty: all is well. It throws KernelError. */
 export function createEndpointCheck(parts: {
-  readonly model: Pick<Model, 'endpoints' | 'explainEndpoint' | 'nftObjects'>;
+  readonly model: Pick<Model, 'endpoints' | 'explainEndpoint' | 'explainHooks' | 'nftObjects'>;
   readonly nft: Pick<NftDriver, 'read'>;
   /** Of nf_tables in this namespace: another number after each change of anybody. */
   readonly generation: () => number;
@@ -39,14 +39,17 @@ export function createEndpointCheck(parts: {
     if (endpoint === undefined) return [`interface "${attachment.hostIfName}" is not known to the agent`];
     const objects = table()?.objects;
     const wanted = model.nftObjects();
-    const rules = model
-      .explainEndpoint(endpoint)
-      .filter((key) => !isDeepStrictEqual(objects?.get(key), wanted.get(key)));
+    // The generation in the base chains too: what they let pass unjudged, no profile ever sees.
+    const rules = new Set([...model.explainHooks(), ...model.explainEndpoint(endpoint)]);
+    const differing = [...rules].filter((key) => !isSame(objects?.get(key), wanted.get(key)));
     const kernelRoutes = routes.read();
     const unreached = attachment.ips.filter((ip) => kernelRoutes.get(hostRoute(ip))?.type !== 'unicast');
     return [
-      ...rules.map((key) => `nftables "${key}" is missing or changed`),
+      ...differing.map((key) => `nftables "${key}" is missing or changed`),
       ...unreached.map((ip) => `route to "${ip}" is missing`),
     ];
   };
 }
+
+const isSame = (found: NftObject | undefined, wanted: NftObject | undefined): boolean =>
+  found !== undefined && wanted !== undefined && sameObject(found, wanted);

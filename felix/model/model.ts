@@ -40,6 +40,8 @@ export type Model = {
   readonly newGeneration: () => readonly NftChange[];
   readonly nftObjects: () => ReadonlyMap<NftKey, NftObject>;
   readonly explainEndpoint: (endpoint: EndpointView) => readonly NftKey[];
+  /** Keys of what stands between the hooks and the profiles of endpoints. */
+  readonly explainHooks: () => readonly NftKey[];
   /** The object that is in force. */
   readonly resource: (key: ResourceKey) => Resource | undefined;
   /** Every object that is in force, of every kind. */
@@ -122,6 +124,7 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
     newGeneration: () => renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true }),
     nftObjects: renderer.objects,
     explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
+    explainHooks: renderer.explainHooks,
     resource: resources.get,
     resources: resources.all,
     pools: resources.pools,

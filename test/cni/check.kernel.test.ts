@@ -1,4 +1,4 @@
-// CHECK through the real executable and the real agent: what it finds in IPv6.
+// CHECK through the real executable and the real agent: the rules that all pods share, and both families.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
@@ -46,6 +46,12 @@ const rules = (name: string, given: string, key: string): Damage => ({
 });
 
 const DAMAGES: readonly Damage[] = [
+  rules('a base chain of ingress that is empty', 'flush chain inet margay fwd_ingress', 'chain/fwd_ingress'),
+  rules('a base chain of egress with one rule more', 'insert rule inet margay fwd_egress accept', 'chain/fwd_egress'),
+  rules('a base chain of the node', 'flush chain inet margay in_egress', 'chain/in_egress'),
+  rules('anti-spoofing that is off', 'flush chain inet margay raw_pre', 'chain/raw_pre'),
+  rules('a chain that judges nothing', 'flush chain inet margay judge_ingress', 'chain/judge_ingress'),
+  rules('an open port of BGP', 'delete element inet margay bgp_ports { 179 }', 'element/bgp_ports.*'),
   rules('an IPv6 element', 'delete element inet margay ep_addr6 { HOST . IP6 }', 'element/ep_addr6.*'),
   {
     name: 'an IPv6 route that is gone',

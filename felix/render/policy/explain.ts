@@ -1,18 +1,33 @@
-// What of a table a few elements lead to: the chains of their verdicts, the chains and sets that these refer to, and
-// the elements of those sets.
+// What of a table a few elements, or the hooks, lead to: the chains of their verdicts, the chains and sets that these
+// refer to, and the elements of those sets.
 
 import type { ChainName, Element, NftKey, NftObject, SetName, Statement } from '../../../lib/nftables/ast.ts';
 import { nftKey } from '../../../lib/nftables/ast.ts';
 import { ENDPOINT_SETS } from './names.ts';
 
 // Its elements there are listed one by one; those of other endpoints are of no interest.
-const ENDPOINTS: ReadonlySet<SetName> = new Set([ENDPOINT_SETS.hairpin]);
+const ENDPOINTS: ReadonlySet<SetName> = new Set([ENDPOINT_SETS.hairpin, ...Object.values(ENDPOINT_SETS.addresses)]);
+
+type Objects = ReadonlyMap<NftKey, NftObject>;
 
 /** Keys of the elements, and of everything that they lead to, each once. */
-export function reachableFrom(
-  elements: readonly Element[],
-  objects: ReadonlyMap<NftKey, NftObject>,
-): readonly NftKey[] {
+export function reachableFrom(elements: readonly Element[], objects: Objects): readonly NftKey[] {
+  const chains = elements.flatMap(({ verdict }) => (verdict?.kind === 'goto' ? [verdict.chain] : []));
+  return [...new Set([...elements.flatMap((each) => [setKey(each.set), nftKey(each)]), ...follow(chains, objects)])];
+}
+
+/**
+ * Keys of the base chains, and of everything that every packet of a pod may come to before the dispatch to the profile of
+ * its endpoint: the sets of endpoints without their elements.
+ */
+export function reachableFromHooks(objects: Objects): readonly NftKey[] {
+  const chains = [...objects.values()].flatMap((object) =>
+    object.kind === 'chain' && object.hook !== undefined ? [object.name] : [],
+  );
+  return follow(chains, objects);
+}
+
+function follow(chains: readonly ChainName[], objects: Objects): readonly NftKey[] {
   const keys = new Set<NftKey>();
   const filled = new Set<SetName>();
   const visit = (name: ChainName): void => {
@@ -24,22 +39,25 @@ export function reachableFrom(
       const target = chainOf(statement);
       if (target !== undefined) visit(target);
       const set = setOf(statement);
-      if (set !== undefined && !ENDPOINTS.has(set)) filled.add(set);
+      if (set !== undefined) keys.add(setKey(set));
+      if (set !== undefined && !isOfEndpoints(statement, set)) filled.add(set);
       if (statement.kind === 'counter-ref') keys.add(nftKey({ kind: 'counter', name: statement.counter }));
     }
   };
-  for (const element of elements) {
-    keys.add(setKey(element.set)).add(nftKey(element));
-    if (element.verdict?.kind === 'goto') visit(element.verdict.chain);
-  }
-  for (const set of filled) keys.add(setKey(set));
+  chains.forEach(visit);
   for (const [key, object] of objects) if (object.kind === 'element' && filled.has(object.set)) keys.add(key);
   return [...keys];
 }
 
 const setKey = (name: SetName): NftKey => nftKey({ kind: 'set', name, keyTypes: [], interval: false });
 
-const setOf = (statement: Statement): SetName | undefined => (statement.kind === 'lookup' ? statement.set : undefined);
+function setOf(statement: Statement): SetName | undefined {
+  if (statement.kind === 'vmap') return statement.map;
+  return statement.kind === 'lookup' ? statement.set : undefined;
+}
+
+// Only the dispatch looks into maps.
+const isOfEndpoints = (statement: Statement, set: SetName): boolean => statement.kind === 'vmap' || ENDPOINTS.has(set);
 
 function chainOf(statement: Statement): ChainName | undefined {
   if (statement.kind !== 'verdict') return undefined;

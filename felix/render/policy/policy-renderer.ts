@@ -17,7 +17,7 @@ import { baseObjects, generationChains } from './base-chains.ts';
 import type { LogDenied } from './denials.ts';
 import { createElementClaims } from './element-claims.ts';
 import { endpointElements } from './endpoint-elements.ts';
-import { reachableFrom } from './explain.ts';
+import { reachableFrom, reachableFromHooks } from './explain.ts';
 import { type Generation, nextGeneration } from './generation.ts';
 import { CHAINS, CLOSED_PORTS, NODES, policyChainName, SERVICE_RANGES } from './names.ts';
 import { hasPass, renderCounters, renderPolicyChain } from './policy-chain.ts';
@@ -146,6 +146,7 @@ export function createPolicyRenderer(options: RenderOptions): PolicyRenderer {
       const endpoint = endpoints.get(ifName);
       return endpoint === undefined ? [] : reachableFrom(endpointElements(ifName, endpoint, isOpen), table.objects);
     },
+    explainHooks: () => reachableFromHooks(table.objects),
   };
 }
 

@@ -32,4 +32,6 @@ export type PolicyRenderer = {
    * policy chains, and the sets that these use, with their elements. Empty for an endpoint that is not there.
    */
   readonly explainEndpoint: (ifName: IfName) => readonly NftKey[];
+  /** Keys of what stands between the hooks and the profiles of endpoints, whatever endpoints there are. */
+  readonly explainHooks: () => readonly NftKey[];
 };
