@@ -25,7 +25,7 @@ import { openConntrack } from '../lib/linux/conntrack.ts';
 import { listLinks } from '../lib/linux/links.ts';
 import { trimMalloc } from '../lib/linux/malloc-trim.ts';
 import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
-import type { Route } from '../lib/linux/routes.ts';
+import { lookUpRoute, type Route } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
 import { watchNftables } from '../lib/nftables/events.ts';
@@ -190,7 +190,13 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     dispatch,
     waiters,
     revoker,
-    check: createEndpointCheck({ model, nft: nftDriver, generation: nft.generation, routes: routeDriver }),
+    check: createEndpointCheck({
+      model,
+      nft: nftDriver,
+      generation: nft.generation,
+      routeTo: (ip) => lookUpRoute(rtnl, ip),
+      linkIndex: rtnl.linkIndex,
+    }),
   });
   const loop = createLoopDelay();
   const addresses = { node: config.node, ipam, rtnl, routes: routeDriver };

@@ -1,12 +1,14 @@
 // CHECK of one endpoint against the kernel as it is now, not as the drivers remember it. Reading the table is what costs,
 // so that it is not read again as long as nobody has changed anything in nf_tables.
 import type { Attachment, Endpoints } from '../cni/attachment.ts';
+import type { Ip } from '../lib/ip.ts';
+import type { IfName } from '../lib/linux/if-name.ts';
+import type { Route } from '../lib/linux/routes.ts';
 import type { NftObject, Ruleset } from '../lib/nftables/ast.ts';
 import { sameObject } from '../lib/nftables/same.ts';
 import type { NftDriver } from './driver/nftables.ts';
-import type { RouteDriver } from './driver/routes.ts';
 import type { Model } from './model/model.ts';
-import { hostRoute } from './model/route.ts';
+import { hostRoute, ROUTE_METRIC, ROUTE_PROTOCOL } from './model/route.ts';
 
 /** How long a table is kept for the next CHECK, in milliseconds; a large one takes megabytes. */
 const KEEP_MS = 2000;
@@ -17,9 +19,11 @@ export function createEndpointCheck(parts: {
   readonly nft: Pick<NftDriver, 'read'>;
   /** Of nf_tables in this namespace: another number after each change of anybody. */
   readonly generation: () => number;
-  readonly routes: Pick<RouteDriver, 'read'>;
+  /** The route that packets to an address take; `undefined`: none. */
+  readonly routeTo: (ip: Ip) => Route | undefined;
+  readonly linkIndex: (name: IfName) => number | undefined;
 }): Endpoints['check'] {
-  const { model, nft, generation, routes } = parts;
+  const { model, nft, generation, routeTo, linkIndex } = parts;
   let kept: { readonly generation: number; readonly table: Ruleset | undefined } | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -42,14 +46,31 @@ export function createEndpointCheck(parts: {
     // The generation in the base chains too: what they let pass unjudged, no profile ever sees.
     const rules = new Set([...model.explainHooks(), ...model.explainEndpoint(endpoint)]);
     const differing = [...rules].filter((key) => !isSame(objects?.get(key), wanted.get(key)));
-    const kernelRoutes = routes.read();
-    const unreached = attachment.ips.filter((ip) => kernelRoutes.get(hostRoute(ip))?.type !== 'unicast');
+    const { hostIfName, ips } = attachment;
+    const oif = linkIndex(hostIfName);
     return [
       ...differing.map((key) => `nftables "${key}" is missing or changed`),
-      ...unreached.map((ip) => `route to "${ip}" is missing`),
+      ...ips.flatMap((ip) => routeDifference(ip, routeTo(ip), { hostIfName, oif }) ?? []),
     ];
   };
 }
 
 const isSame = (found: NftObject | undefined, wanted: NftObject | undefined): boolean =>
   found !== undefined && wanted !== undefined && sameObject(found, wanted);
+
+// Not whether ours is there, but whether it is the one that counts: one of others with a lower metric, or in another table
+// that comes first, takes the packets away.
+function routeDifference(
+  ip: Ip,
+  found: Route | undefined,
+  { hostIfName, oif }: { readonly hostIfName: IfName; readonly oif: number | undefined },
+): string | undefined {
+  if (found === undefined) return `route to "${ip}" is missing`;
+  const { dst, protocol, metric } = found;
+  if (dst !== hostRoute(ip)) return `route to "${ip}" is missing, or comes second to ${dst} of protocol ${protocol}`;
+  if (protocol !== ROUTE_PROTOCOL || metric !== ROUTE_METRIC) {
+    return `route to "${ip}" that counts is of protocol ${protocol} with metric ${metric}, expected Margay's of protocol ${ROUTE_PROTOCOL} with metric ${ROUTE_METRIC}`;
+  }
+  if (found.oif !== oif) return `route to "${ip}" leads to link ${found.oif}, expected "${hostIfName}"`;
+  return undefined;
+}

@@ -1,6 +1,6 @@
 // Routes on the wire (`struct rtmsg` and RTA_* of include/uapi/linux/rtnetlink.h).
 import { type Cidr, cidrAddress, cidrFamily, cidrLength, cidrOf } from '../cidr.ts';
-import { type Family, type Ip, ipFamily, ipFromBigInt, ipFromBytes } from '../ip.ts';
+import { type Family, familyBits, type Ip, ipFamily, ipFromBigInt, ipFromBytes } from '../ip.ts';
 import { AF } from './addresses.ts';
 import { align, decodeAttributes, type NetlinkMessage, readI32, readU16, readU32 } from './netlink-message.ts';
 import { createNetlinkWriter } from './netlink-writer.ts';
@@ -19,6 +19,7 @@ const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RT_SCOPE_NOWHERE = 255;
 const RTM_F_CLONED = 0x200;
+const RTM_F_FIB_MATCH = 0x2000;
 const RTNH_F_ONLINK = 4;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, VIA: 18, NH_ID: 30 } as const;
 const RTMSG_LENGTH = 12;
@@ -59,8 +60,18 @@ export function encodeRoute(
   return writer.take();
 }
 
-/** `undefined`: not a route of the main table, a route of another type, or a mere cache entry. */
-export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefined {
+/** Asks which route packets of the node take to an address, and not for what was made of it. */
+export function encodeLookup(ip: Ip): Uint8Array {
+  const family = ipFamily(ip);
+  writeRtmsg({ family: AF[family], dstLength: familyBits(family), flags: RTM_F_FIB_MATCH });
+  const to = writer.begin(RTA.DST);
+  writer.ip(ip);
+  writer.end(to);
+  return writer.take();
+}
+
+/** `undefined`: not a route of these tables, a route of another type, or a mere cache entry. */
+export function decodeRoute({ type, payload }: NetlinkMessage, tables: 'main' | 'all' = 'main'): Route | undefined {
   if ((type !== RTM_NEWROUTE && type !== RTM_DELROUTE) || payload.length < RTMSG_LENGTH) return undefined;
   const [af = 0, dstLength = 0, , , shortTable = 0, protocol = 0, scope = 0, rtn = 0] = payload;
   const attributes = decodeAttributes(payload.subarray(RTMSG_LENGTH));
@@ -71,8 +82,8 @@ export function decodeRoute({ type, payload }: NetlinkMessage): Route | undefine
   const family = af === AF[4] ? 4 : af === AF[6] ? 6 : undefined;
   const routeType = TYPES.get(rtn);
   const flags = readU32(payload, 8);
-  if (family === undefined || routeType === undefined || (read(RTA.TABLE) ?? shortTable) !== RT_TABLE_MAIN)
-    return undefined;
+  if (family === undefined || routeType === undefined) return undefined;
+  if (tables === 'main' && (read(RTA.TABLE) ?? shortTable) !== RT_TABLE_MAIN) return undefined;
   if ((flags & RTM_F_CLONED) !== 0) return undefined;
   const dst = attributes.get(RTA.DST);
   const nextHops = decodeNextHops(attributes, flags);

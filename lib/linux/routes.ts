@@ -4,7 +4,15 @@ import type { Family, Ip } from '../ip.ts';
 import { AF } from './addresses.ts';
 import { KernelError } from './kernel-error.ts';
 import { NLM_F } from './netlink-message.ts';
-import { decodeRoute, encodeRoute, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, rtmsg } from './route-codec.ts';
+import {
+  decodeRoute,
+  encodeLookup,
+  encodeRoute,
+  RTM_DELROUTE,
+  RTM_GETROUTE,
+  RTM_NEWROUTE,
+  rtmsg,
+} from './route-codec.ts';
 import type { Rtnl, RtnlRequest } from './rtnl.ts';
 
 /**
@@ -39,18 +47,40 @@ export type RouteOp =
 
 const ESRCH = 3;
 
+/** Nothing leads there, or on purpose not: EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH (fib_props in fib_semantics.c). */
+const LEADS_NOWHERE = new Set([13, 22, 101, 113]);
+
 /** Routes of the main table, of both families and all protocols unless said. @throws KernelError */
 export function dumpRoutes(
   rtnl: Rtnl,
-  { family, protocol }: { readonly family?: Family; readonly protocol?: number } = {},
+  {
+    family,
+    protocol,
+    tables,
+  }: { readonly family?: Family; readonly protocol?: number; readonly tables?: 'main' | 'all' } = {},
 ): readonly Route[] {
   const families: readonly Family[] = family === undefined ? [4, 6] : [family];
   return families.flatMap((each) =>
     rtnl.dump({ op: `list IPv${each} routes`, type: RTM_GETROUTE, payload: rtmsg({ family: AF[each] }) }, (message) => {
-      const route = decodeRoute(message);
+      const route = decodeRoute(message, tables);
       return protocol === undefined || route?.protocol === protocol ? route : undefined;
     }),
   );
+}
+
+/**
+ * The route by which the node's packets go to an address, of any table that its rules lead to; one question, however many
+ * routes there are. `undefined`: they go nowhere, or the address is the node's own.
+ * @throws KernelError
+ */
+export function lookUpRoute(rtnl: Rtnl, ip: Ip): Route | undefined {
+  try {
+    const request = { op: `look up the route to ${ip}`, type: RTM_GETROUTE, payload: encodeLookup(ip) };
+    return rtnl.request(request).flatMap((message) => decodeRoute(message, 'all') ?? [])[0];
+  } catch (error) {
+    if (error instanceof KernelError && LEADS_NOWHERE.has(error.errno)) return undefined;
+    throw error;
+  }
 }
 
 /**

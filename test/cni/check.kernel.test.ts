@@ -1,4 +1,4 @@
-// CHECK through the real executable and the real agent: the rules that all pods share, and both families.
+// CHECK through the real executable and the real agent: the rules that all pods share, routes of others, and both families.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
@@ -53,6 +53,33 @@ const DAMAGES: readonly Damage[] = [
   rules('a chain that judges nothing', 'flush chain inet margay judge_ingress', 'chain/judge_ingress'),
   rules('an open port of BGP', 'delete element inet margay bgp_ports { 179 }', 'element/bgp_ports.*'),
   rules('an IPv6 element', 'delete element inet margay ep_addr6 { HOST . IP6 }', 'element/ep_addr6.*'),
+  {
+    name: 'a route of others that wins',
+    where: 'node',
+    given: 'ip route replace IP/32 dev eth0 metric 10',
+    expected: /route to "IP" that counts is of protocol 3 with metric 10,/,
+    after: 'ip route del IP/32 dev eth0 metric 10',
+  },
+  {
+    name: 'an IPv6 route of others that wins',
+    where: 'node',
+    given: 'ip -6 route replace IP6/128 dev eth0 metric 10',
+    expected: /route to "IP6" that counts is of protocol 3 with metric 10,/,
+    after: 'ip -6 route del IP6/128 dev eth0 metric 10',
+  },
+  {
+    name: 'a rule that leads past the route',
+    where: 'node',
+    given: 'ip route replace 10.244.0.0/16 dev eth0 table 100 && ip rule add to IP lookup 100',
+    expected: /route to "IP" is missing, or comes second to 10\.244\.0\.0\/16 of protocol 3/,
+    after: 'ip rule del lookup 100',
+  },
+  {
+    name: 'a route to another link',
+    where: 'node',
+    given: 'ip route replace IP/32 dev eth0 proto 177 metric 1060',
+    expected: /route to "IP" leads to link \d+, expected "HOST"/,
+  },
   {
     name: 'an IPv6 route that is gone',
     where: 'node',
