@@ -53,7 +53,7 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const attachment: Attachment = { handle, containerId, ifName, netns, ...who, hostIfName: hostName, ips, mac };
   undo.push('take back rules and routes', () => endpoints.detach(attachment));
   await applied(() => endpoints.attach(attachment), attachment);
-  ipam.markAttached(handle, { mac });
+  ipam.markAttached(handle, { mac, mtu });
 
   // One turn of the event loop, so that a caller that has gone is known to have gone.
   await setImmediate();

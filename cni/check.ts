@@ -29,8 +29,11 @@ export function check(
   // A plugin after us may have given the interface another MAC; the final result knows.
   const inside = config.prevResult?.interfaces?.find(({ name, sandbox }) => name === ifName && (sandbox ?? '') !== '');
   const mac = inside?.mac?.toLowerCase() ?? assignment.mac;
-  // Told from 1.1.0 on; what the uplink has by now says nothing about a pod that was there before.
-  const mtu = inside?.mtu;
+  const outside = config.prevResult?.interfaces?.find(
+    ({ name, sandbox }) => name === hostIfName && (sandbox ?? '') === '',
+  );
+  // Of what ADD gave it: what the uplink has by now says nothing about a pod that was there before.
+  const [mtu, hostMtu] = [inside?.mtu ?? assignment.mtu, outside?.mtu ?? assignment.mtu];
   differences.push(
     ...wiring.checkPod({
       handle,
@@ -40,6 +43,7 @@ export function check(
       ips,
       ...(mac === undefined ? {} : { mac }),
       ...(mtu === undefined ? {} : { mtu }),
+      ...(hostMtu === undefined ? {} : { hostMtu }),
     }),
   );
   differences.push(...endpoints.check(attachment));

@@ -57,16 +57,20 @@ export function bringUpHostSide(
 
 const isIpv4Conf = (name: string): name is Ipv4Conf => Object.hasOwn(IPV4_CONF, name);
 
-/** What differs at the node's end, in words. `podLink` is the other end, where it is known. @throws KernelError */
+/** What differs at the node's end, in words. `podLink` is the other end, `mtu` in bytes, where they are known. @throws KernelError */
 export function checkHostSide(
   rtnl: Rtnl,
-  { name, families, podLink }: { name: IfName; families: readonly Family[]; podLink: Link | undefined },
+  host: { name: IfName; families: readonly Family[]; podLink: Link | undefined; mtu?: number },
 ): readonly string[] {
+  const { name, families, podLink, mtu } = host;
   const link = findLink(rtnl, { name });
   if (link === undefined) return [`host interface ${name} is missing`];
   const differences: string[] = [];
   if (!link.up) differences.push(`host interface ${name} is down`);
   if (link.mac !== HOST_MAC) differences.push(`host interface ${name} has MAC ${link.mac}, expected ${HOST_MAC}`);
+  if (mtu !== undefined && link.mtu !== mtu) {
+    differences.push(`host interface ${name} has MTU ${link.mtu}, expected ${mtu}`);
+  }
   if (podLink !== undefined && (link.peerIndex !== podLink.index || podLink.peerIndex !== link.index)) {
     differences.push(`host interface ${name} is not the other end of ${podLink.name}`);
   }

@@ -45,8 +45,10 @@ export type Wiring = {
   readonly isWired: (pod: Pick<WirePod, 'netns' | 'ifName'>) => boolean;
   /** Host ends that carry a handle, as the kernel has them now. */
   readonly wired: () => readonly Pick<WirePod, 'handle' | 'hostIfName'>[];
-  /** What differs from how `wirePod` left it, in words; empty: nothing. `mac` and `mtu` count when given. */
-  readonly checkPod: (pod: Omit<WirePod, 'mtu'> & { readonly mtu?: number }) => readonly string[];
+  /** What differs from how `wirePod` left it, in words; empty: nothing. What is given of `mac` and MTUs counts. */
+  readonly checkPod: (
+    pod: Omit<WirePod, 'mtu'> & { readonly mtu?: number; readonly hostMtu?: number },
+  ) => readonly string[];
   /** Resolves when no link is being created or deleted. */
   readonly close: () => Promise<void>;
 };
@@ -143,7 +145,8 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
     checkPod: (pod) => {
       try {
         const { link, differences } = checkPodSide(pod);
-        const host = { name: pod.hostIfName, families: familiesOf(pod.ips), podLink: link };
+        const { hostIfName: name, hostMtu: mtu, ips } = pod;
+        const host = { name, families: familiesOf(ips), podLink: link, ...(mtu === undefined ? {} : { mtu }) };
         return [...differences, ...checkHostSide(rtnl, host)];
       } catch (error) {
         if (error instanceof KernelError) return [error.message];

@@ -6,6 +6,7 @@ import type { Log } from '../lib/log.ts';
 import type { Assignment } from './assignment.ts';
 import type { Cooling } from './cooling.ts';
 import type { Handle } from './handle.ts';
+import type { AttachedDetails } from './ipam.ts';
 import type { Journal } from './journal.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
 import { createFreeList, type FreeList } from './model/free-list.ts';
@@ -28,7 +29,7 @@ export type AddressBook = {
   /** The addresses must be free. @throws JournalError */
   readonly assign: (draft: Omit<Assignment, 'sequence'>) => Assignment;
   /** `undefined` when there is no such assignment. @throws JournalError */
-  readonly attach: (handle: Handle, mac: string) => Assignment | undefined;
+  readonly attach: (handle: Handle, details: AttachedDetails) => Assignment | undefined;
   /** `undefined` when there is no such assignment, or `sequence` is given and is not its own. */
   readonly release: (handle: Handle, sequence?: number) => Assignment | undefined;
   /** @throws JournalError */
@@ -109,10 +110,10 @@ export function createAddressBook(journal: Journal, cooling: Cooling, log: Log):
       }
       return assignment;
     },
-    attach: (handle, mac) => {
+    attach: (handle, { mac, mtu }) => {
       const found = assignments.get(handle);
       if (found === undefined) return undefined;
-      const attached: Assignment = { ...found, mac, state: 'attached' };
+      const attached: Assignment = { ...found, mac, mtu, state: 'attached' };
       journal.amend(attached);
       assignments.set(handle, attached);
       return attached;

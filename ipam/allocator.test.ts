@@ -198,11 +198,12 @@ test('release() frees the addresses of that assignment alone, once', async (t) =
   await ipam.assign(podRequest('a'));
   await ipam.assign(podRequest('b'));
   assert.equal(ipam.release(handle, 99), undefined);
-  assert.equal(ipam.markAttached(handle, { mac: '02:00:00:00:00:01' })?.state, 'attached');
+  const details = { mac: '02:00:00:00:00:01', mtu: 1450 };
+  assert.equal(ipam.markAttached(handle, details)?.state, 'attached');
   const released = ipam.release(handle);
-  assert.deepEqual([released?.pod, released?.mac], ['a', '02:00:00:00:00:01']);
+  assert.deepEqual([released?.pod, released?.mac, released?.mtu], ['a', '02:00:00:00:00:01', 1450]);
   assert.equal(ipam.release(handle), undefined);
-  assert.equal(ipam.markAttached(handle, { mac: '02:00:00:00:00:01' }), undefined);
+  assert.equal(ipam.markAttached(handle, details), undefined);
   assert.deepEqual(
     ipam.assignments().map(({ pod }) => pod),
     ['b'],

@@ -130,7 +130,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
       if (book.find(found.handle) !== undefined || found.ips.some((ip) => book.holderOf(ip) !== undefined)) return;
       return book.assign({ ...found, assignedAt: now().toISOString() });
     },
-    markAttached: (handle, { mac }) => book.attach(handle, mac),
+    markAttached: book.attach,
     release: book.release,
     find: book.find,
     assignments: book.assignments,

@@ -27,6 +27,8 @@ export const assignmentSchema = z
     hostIfName: ifNameSchema,
     /** The pod's own hardware address, known once it is attached. */
     mac: z.string().exactOptional(),
+    /** Of both ends of its link, in bytes; absent for what an agent wrote that did not keep it, or that was adopted. */
+    mtu: z.int().exactOptional(),
     /** Grows with every assignment of this journal; tells two assignments of one handle or address apart. */
     sequence: z.int().min(1),
     /** RFC 3339. */

@@ -31,6 +31,9 @@ export type AdoptRequest = Pick<
   'handle' | 'namespace' | 'pod' | 'uid' | 'ips' | 'netns' | 'hostIfName' | 'state'
 >;
 
+/** What is known of an interface once it is there. `mtu` in bytes. */
+export type AttachedDetails = { readonly mac: string; readonly mtu: number };
+
 export type AssignOutcome =
   | { readonly kind: 'assigned'; readonly assignment: Assignment }
   /** No free address in this node's blocks, and no block left in these pools. */
@@ -85,7 +88,7 @@ export type Ipam = {
    */
   readonly adopt: (found: AdoptRequest) => Assignment | undefined;
   /** `undefined`: there is no such assignment. @throws JournalError */
-  readonly markAttached: (handle: Handle, details: { readonly mac: string }) => Assignment | undefined;
+  readonly markAttached: (handle: Handle, details: AttachedDetails) => Assignment | undefined;
   /**
    * Frees the addresses of this assignment alone and returns it; `undefined` when there is none (released before), or
    * when it is not the one with this `sequence`. Works with a full disk: then the addresses stay kept back for a while.

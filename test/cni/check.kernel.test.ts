@@ -1,5 +1,7 @@
 // CHECK through the real executable and the real agent: the rules that all pods share, routes of others, and both families.
 import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
 import { type AgentNode, agentNode } from '../support/agent-node.ts';
@@ -22,6 +24,7 @@ test('CHECK', async (t) => {
   await node.start();
   const world: World = { node, pod: await testNetns(t, 'pod'), ...cniCaller(cniPathsOf(node)) };
   for (const damage of DAMAGES) await t.test(`names ${damage.name}`, () => damaged(world, damage));
+  await t.test('is content with a record that does not have the MTU', () => withoutMtu(world));
 });
 
 type World = CniCaller & { readonly node: AgentNode; readonly pod: TestNetns };
@@ -123,6 +126,20 @@ const DAMAGES: readonly Damage[] = [
       expected: new RegExp(`sysctl net\\.ipv6\\.conf\\.HOST\\.${key} is ${value}, expected ${expected}`),
     }),
   ),
+  {
+    name: 'an MTU where results do not tell it',
+    where: 'pod',
+    given: 'ip link set eth0 mtu 1300',
+    expected: /interface eth0 has MTU 1300, expected 1500/,
+    cniVersion: '0.4.0',
+  },
+  {
+    name: 'an MTU of the host end',
+    where: 'node',
+    given: 'ip link set HOST mtu 1300',
+    expected: /host interface HOST has MTU 1300, expected 1500/,
+    cniVersion: '1.0.0',
+  },
 ];
 
 async function damaged(world: World, { where, given, expected, after, cniVersion }: Damage): Promise<void> {
@@ -145,6 +162,21 @@ async function damaged(world: World, { where, given, expected, after, cniVersion
       DEADLINE,
     );
     if (after !== undefined) await node.netns.exec('sh', '-c', named(after));
+  });
+}
+
+async function withoutMtu(world: World): Promise<void> {
+  const { node } = world;
+  await attached(world, '1.0.0', async ({ check, prevResult }) => {
+    await node.kill();
+    const journal = new DatabaseSync(join(dirname(dirname(node.controlSocket)), 'state', 'journal.db'));
+    const { changes } = journal
+      .prepare("UPDATE assignment SET record = json_remove(record, '$.mtu') WHERE json_extract(record, '$.mtu') = 1500")
+      .run();
+    journal.close();
+    assert.equal(changes, 1);
+    await node.start();
+    assert.deepEqual(outcome(await check(prevResult)), { exitCode: 0, stdout: '' });
   });
 }
 

@@ -43,7 +43,7 @@ async function churn(ipam: Ipam): Promise<void> {
   for (let i = 0; ; i++) {
     const pod = `p${count}-${i}`;
     say(`+ ${pod} ${addressOf(await ipam.assign(podRequest(pod)))}`);
-    if (i % 2 === 0) ipam.markAttached(podRequest(pod).handle, { mac: '02:00:00:00:00:01' });
+    if (i % 2 === 0) ipam.markAttached(podRequest(pod).handle, { mac: '02:00:00:00:00:01', mtu: 1500 });
     const victim = ipam.assignments()[i % 7];
     if (ipam.assignments().length < 20 || victim === undefined) continue;
     say(`- ${victim.pod}`);
