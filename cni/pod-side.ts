@@ -1,16 +1,16 @@
 // The pod's end of the veth: addresses as /32 (/128), and everything else by a gateway that does not exist. Its hardware
 // address is written down as a permanent neighbour entry, so that a pod reaches its node also where proxy ARP would not
 // answer (the node has no route to 169.254.1.1), and without waiting for an answer.
-import { cidrOf } from '../lib/cidr.ts';
+import { cidrContains, cidrOf, parseCidr } from '../lib/cidr.ts';
 import { type Family, familyBits, type Ip, ipFamily, parseIp } from '../lib/ip.ts';
-import { addAddressRequest, listAddresses } from '../lib/linux/addresses.ts';
+import { addAddressRequest, type LinkAddress, listAddresses } from '../lib/linux/addresses.ts';
 import type { IfName } from '../lib/linux/if-name.ts';
 import { findLink, type Link, setLinkRequest } from '../lib/linux/links.ts';
 import { listNeighbours, replaceNeighbourRequest } from '../lib/linux/neighbours.ts';
 import { inNetns, inOpenNetns } from '../lib/linux/netns.ts';
-import { dumpRoutes, type Route, replaceRouteRequest, sameRoute } from '../lib/linux/routes.ts';
+import { dumpRoutes, type Route, replaceRouteRequest } from '../lib/linux/routes.ts';
 import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
-import { hasSysctl, readSysctl, type SysctlKey, writeSysctl } from '../lib/linux/sysctl.ts';
+import { type SysctlKey, writeSysctl } from '../lib/linux/sysctl.ts';
 import { unwrap } from '../lib/result.ts';
 
 /** Hardware address of every host end. */
@@ -24,6 +24,7 @@ export const GATEWAYS = {
 
 export type PodSide = { readonly netns: string; readonly ifName: IfName; readonly ips: readonly Ip[] };
 
+const LINK_LOCAL = unwrap(parseCidr('fe80::/10')); // RFC 4291 2.5.6
 const RTPROT_STATIC = 4; // include/uapi/linux/rtnetlink.h
 const LOOPBACK_IFINDEX = 1; // include/net/flow.h: `lo` is the first link of every namespace
 const IP_FORWARD: SysctlKey = ['net', 'ipv4', 'ip_forward'];
@@ -67,11 +68,25 @@ export function configurePodSide(
 export const findPodLink = ({ netns, ifName }: Pick<PodSide, 'netns' | 'ifName'>): Link | undefined =>
   inPod(netns, (rtnl) => findLink(rtnl, { name: ifName }));
 
+export type ExpectedPodSide = PodSide & {
+  /** Absent: any. */
+  readonly mac?: string;
+  /** In bytes. Absent: any. */
+  readonly mtu?: number;
+  /** Addresses that somebody has put there besides, with prefix length. */
+  readonly others: readonly string[];
+  /** Families whose default route is still ours. */
+  readonly defaultRoutes: readonly Family[];
+  /** Families whose gateway has to be written down as a neighbour. */
+  readonly neighbours: readonly Family[];
+};
+
 /** What differs from what `configurePodSide()` leaves, in words. @throws KernelError when the namespace is gone */
-export function checkPodSide({ netns, ifName, ips, mac, mtu }: PodSide & { mac?: string; mtu?: number }): {
+export function checkPodSide(expected: ExpectedPodSide): {
   readonly link: Link | undefined;
   readonly differences: readonly string[];
 } {
+  const { netns, ifName, ips, mac, mtu, others } = expected;
   return inPod(netns, (rtnl) => {
     const link = findLink(rtnl, { name: ifName });
     if (link === undefined) return { link, differences: [`interface ${ifName} is missing in ${netns}`] };
@@ -81,26 +96,44 @@ export function checkPodSide({ netns, ifName, ips, mac, mtu }: PodSide & { mac?:
       differences.push(`interface ${ifName} has MAC ${link.mac}, expected ${mac}`);
     if (mtu !== undefined && link.mtu !== mtu)
       differences.push(`interface ${ifName} has MTU ${link.mtu}, expected ${mtu}`);
-    const addresses = listAddresses(rtnl, link.index).map((each) => `${each.ip}/${each.prefixLength}`);
-    for (const ip of ips) {
-      const address = `${ip}/${familyBits(ipFamily(ip))}`;
-      if (!addresses.includes(address)) differences.push(`address ${address} is missing on ${ifName}`);
-    }
-    const [routes, neighbours] = [dumpRoutes(rtnl), listNeighbours(rtnl, link.index)];
-    for (const family of familiesOf(ips)) {
-      const wanted = podRoutes(family, link.index).filter((route) => !routes.some((each) => sameRoute(route, each)));
-      differences.push(...wanted.map(({ dst }) => `route ${dst} by ${ifName} is missing in ${netns}`));
+    differences.push(...addressDifferences(listAddresses(rtnl, link.index), { ifName, ips, others }));
+    // Others may have moved a route, to a table of its own for instance, so that it counts where it leads.
+    const [routes, neighbours] = [dumpRoutes(rtnl, { tables: 'all' }), listNeighbours(rtnl, link.index)];
+    const missing = expected.defaultRoutes
+      .flatMap((family) => podRoutes(family, link.index))
+      .filter((route) => !routes.some((each) => leadsTheSameWay(route, each)));
+    differences.push(...missing.map(({ dst }) => `route ${dst} by ${ifName} is missing in ${netns}`));
+    for (const family of expected.neighbours) {
       if (!neighbours.some((each) => each.ip === GATEWAYS[family] && each.mac === HOST_MAC)) {
         differences.push(`neighbour ${GATEWAYS[family]} of ${ifName} is missing in ${netns}`);
       }
     }
-    if (readSysctl(IP_FORWARD) !== '0') differences.push(`net.ipv4.ip_forward is not 0 in ${netns}`);
-    if (ips.some((ip) => ipFamily(ip) === 6) && hasSysctl(IP6_FORWARDING) && readSysctl(IP6_FORWARDING) !== '0') {
-      differences.push(`net.ipv6.conf.all.forwarding is not 0 in ${netns}`);
-    }
     return { link, differences };
   });
 }
+
+function addressDifferences(
+  found: readonly LinkAddress[],
+  { ifName, ips, others }: Pick<ExpectedPodSide, 'ifName' | 'ips' | 'others'>,
+): readonly string[] {
+  const own = ips.map((ip) => `${ip}/${familyBits(ipFamily(ip))}`);
+  // The kernel gives IPv6 links an address of their own.
+  const global = found
+    .filter(({ ip }) => !cidrContains(LINK_LOCAL, ip))
+    .map((each) => `${each.ip}/${each.prefixLength}`);
+  return [
+    ...own.filter((each) => !global.includes(each)).map((each) => `address ${each} is missing on ${ifName}`),
+    ...global
+      .filter((each) => !own.includes(each) && !others.includes(each))
+      .map((each) => `address ${each} on ${ifName} is nobody's, expected to be in prevResult`),
+  ];
+}
+
+const leadsTheSameWay = (wanted: Route, found: Route): boolean =>
+  found.dst === wanted.dst &&
+  found.type === wanted.type &&
+  found.oif === wanted.oif &&
+  wanted.nextHops.every(({ gateway, oif }) => found.nextHops.some((hop) => hop.gateway === gateway && hop.oif === oif));
 
 export const familiesOf = (ips: readonly Ip[]): readonly Family[] => [...new Set(ips.map(ipFamily))];
 

@@ -54,6 +54,11 @@ const resultSchema = z.looseObject({
     )
     .optional(),
   ips: z.array(z.looseObject({ address: z.string() })).optional(),
+  /** Read by CHECK alone, so that no DEL fails for it. */
+  routes: z
+    .array(z.looseObject({ dst: z.string(), gw: z.string().optional() }))
+    .optional()
+    .catch(undefined),
 });
 
 /** Belongs to whoever calls; what is not in the form of the CNI conventions is for others. */

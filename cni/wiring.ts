@@ -17,7 +17,7 @@ import type { Log } from '../lib/log.ts';
 import { createUndo } from '../lib/undo.ts';
 import { CNI_CODE, CniError } from './errors.ts';
 import { bringUpHostSide, checkHostSide } from './host-side.ts';
-import { checkPodSide, configurePodSide, familiesOf, findPodLink, HOST_MAC } from './pod-side.ts';
+import { checkPodSide, configurePodSide, type ExpectedPodSide, familiesOf, findPodLink, HOST_MAC } from './pod-side.ts';
 
 export type WirePod = {
   /** Whose link it is: written on the host end as its alias. */
@@ -29,6 +29,12 @@ export type WirePod = {
   readonly mtu: number;
   /** The pod's own. Absent: any. */
   readonly mac?: string;
+};
+
+export type CheckedPod = ExpectedPodSide & {
+  readonly hostIfName: IfName;
+  /** Of the host end, in bytes. Absent: any. */
+  readonly hostMtu?: number;
 };
 
 export type Wired = { readonly mac: string; readonly hostIfindex: number };
@@ -45,10 +51,8 @@ export type Wiring = {
   readonly isWired: (pod: Pick<WirePod, 'netns' | 'ifName'>) => boolean;
   /** Host ends that carry a handle, as the kernel has them now. */
   readonly wired: () => readonly Pick<WirePod, 'handle' | 'hostIfName'>[];
-  /** What differs from how `wirePod` left it, in words; empty: nothing. What is given of `mac` and MTUs counts. */
-  readonly checkPod: (
-    pod: Omit<WirePod, 'mtu'> & { readonly mtu?: number; readonly hostMtu?: number },
-  ) => readonly string[];
+  /** What differs from how `wirePod` left it, in words; empty: nothing. */
+  readonly checkPod: (pod: CheckedPod) => readonly string[];
   /** Resolves when no link is being created or deleted. */
   readonly close: () => Promise<void>;
 };

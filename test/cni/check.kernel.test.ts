@@ -1,5 +1,7 @@
-// CHECK through the real executable and the real agent: the rules that all pods share, routes of others, and both families.
+// CHECK through the real executable and the real agent: the rules that all pods share, routes of others, both families,
+// what nobody has put there, and what plugins behind us may do.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -24,6 +26,8 @@ test('CHECK', async (t) => {
   await node.start();
   const world: World = { node, pod: await testNetns(t, 'pod'), ...cniCaller(cniPathsOf(node)) };
   for (const damage of DAMAGES) await t.test(`names ${damage.name}`, () => damaged(world, damage));
+  for (const change of CHANGES) await t.test(`allows ${change.name}`, () => changed(world, change));
+  await t.test('allows what the plugin tuning changed and tells', () => tuned(world));
   await t.test('is content with a record that does not have the MTU', () => withoutMtu(world));
 });
 
@@ -127,6 +131,24 @@ const DAMAGES: readonly Damage[] = [
     }),
   ),
   {
+    name: 'an address that nobody lists',
+    where: 'pod',
+    given: 'ip addr add 192.0.2.7/32 dev eth0',
+    expected: /address 192\.0\.2\.7\/32 on eth0 is nobody's/,
+  },
+  {
+    name: 'an IPv6 address that nobody lists',
+    where: 'pod',
+    given: 'ip addr add fd00:bad::7/128 dev eth0 nodad',
+    expected: /address fd00:bad::7\/128 on eth0 is nobody's/,
+  },
+  {
+    name: "the pod's own address with another prefix",
+    where: 'pod',
+    given: 'ip addr add IP/24 dev eth0',
+    expected: /address IP\/24 on eth0 is nobody's/,
+  },
+  {
     name: 'an MTU where results do not tell it',
     where: 'pod',
     given: 'ip link set eth0 mtu 1300',
@@ -165,6 +187,92 @@ async function damaged(world: World, { where, given, expected, after, cniVersion
   });
 }
 
+/** What a plugin behind us does in the pod, and what it makes of the result. */
+type Change = {
+  readonly name: string;
+  readonly given: string;
+  readonly result: (ours: Result) => object;
+};
+
+const CHANGES: readonly Change[] = [
+  {
+    name: 'a pod that forwards',
+    given: 'echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding',
+    result: (ours) => ours,
+  },
+  {
+    name: 'routes that were moved to another table',
+    given: [
+      'ip route add 169.254.1.1 dev eth0 table 100 && ip route add default via 169.254.1.1 dev eth0 table 100',
+      'ip rule add from IP lookup 100 && ip route del default && ip route del 169.254.1.1',
+    ].join(' && '),
+    result: (ours) => ours,
+  },
+  {
+    name: 'default routes that the result does not list any more',
+    given: 'ip route del default && ip route del 169.254.1.1 && ip -6 route del default',
+    result: ({ routes: _, ...ours }) => ours,
+  },
+  {
+    name: 'a default route by the gateway of another',
+    given: 'ip route del default && ip route add default dev lo',
+    result: ({ routes, ...ours }) => ({
+      ...ours,
+      routes: routes.map((each) => (each.dst === '::/0' ? each : { ...each, gw: '192.0.2.1' })),
+    }),
+  },
+  {
+    name: 'an address that the result lists',
+    given: 'ip addr add 192.0.2.7/32 dev eth0 && ip addr add fd00:bad::7/128 dev eth0 nodad',
+    result: (ours) => ({
+      ...ours,
+      ips: [...ours.ips, { address: '192.0.2.7/32', interface: 1 }, { address: 'FD00:BAD:0::7/128', interface: 1 }],
+    }),
+  },
+  {
+    name: 'an MTU that the result tells',
+    given: 'ip link set eth0 mtu 1400',
+    result: ({ interfaces: [host, inside], ...ours }) => ({ ...ours, interfaces: [host, { ...inside, mtu: 1400 }] }),
+  },
+];
+
+async function changed(world: World, { given, result }: Change): Promise<void> {
+  await attached(world, undefined, async ({ named, check, prevResult }) => {
+    await world.pod.exec('sh', '-c', named(given));
+    assert.deepEqual(outcome(await check(result(prevResult))), { exitCode: 0, stdout: '' });
+    await world.pod.exec('sh', '-c', 'ip rule del lookup 100 2>/dev/null; ip route flush table 100; true');
+  });
+}
+
+async function tuned(world: World): Promise<void> {
+  const dataDir = join(dirname(dirname(world.node.controlSocket)), 'tuning');
+  const plugin = {
+    ...{ cniVersion: '1.0.0', name: 'margay', type: 'tuning', dataDir },
+    ...{ sysctl: { 'net.ipv4.ip_forward': '1' }, mac: '02:00:00:00:00:77' },
+  };
+  await attached(world, '1.0.0', async ({ id, check, prevResult }) => {
+    const behind = async (command: string, config: object): Promise<string> => {
+      const environment = {
+        ...{ CNI_COMMAND: command, CNI_CONTAINERID: id.containerId, CNI_NETNS: id.netns, CNI_IFNAME: 'eth0' },
+        CNI_PATH: '/usr/lib/cni',
+      };
+      const child = world.node.netns.spawn('/usr/lib/cni/tuning', [], { env: environment });
+      child.stdin?.end(JSON.stringify({ ...plugin, ...config }));
+      let stdout = '';
+      child.stdout?.on('data', (chunk: Buffer) => {
+        stdout += chunk.toString();
+      });
+      const [exitCode] = await once(child, 'close');
+      assert.equal(exitCode, 0, stdout);
+      return stdout;
+    };
+    const told = JSON.parse(await behind('ADD', { prevResult }));
+    assert.deepEqual(outcome(await check(told)), { exitCode: 0, stdout: '' });
+    assert.equal(await behind('CHECK', { prevResult: told }), '');
+    await behind('DEL', { prevResult: told });
+  });
+}
+
 async function withoutMtu(world: World): Promise<void> {
   const { node } = world;
   await attached(world, '1.0.0', async ({ check, prevResult }) => {
@@ -180,8 +288,15 @@ async function withoutMtu(world: World): Promise<void> {
   });
 }
 
+type Result = {
+  readonly interfaces: readonly [object, object];
+  readonly ips: readonly { readonly address: string; readonly interface: number }[];
+  readonly routes: readonly { readonly dst: string; readonly gw: string }[];
+};
+
 type Attached = {
-  readonly prevResult: object;
+  readonly id: { readonly containerId: string; readonly netns: string; readonly pod: string };
+  readonly prevResult: Result;
   readonly named: (text: string) => string;
   readonly check: (prevResult: object) => Promise<CniOutcome>;
 };
@@ -203,6 +318,7 @@ async function attached(
   const of = (mark: string): string => addresses.find((each) => each.includes(mark)) ?? assert.fail(added.stdout);
   const words = { HOST: prevResult.interfaces[0].name, IP6: of(':'), IP: of('.') };
   const attachedPod: Attached = {
+    id,
     prevResult,
     named: (text) => text.replaceAll(/HOST|IP6|IP/g, (word) => words[word as keyof typeof words]),
     check: (told) => call({ command: 'CHECK', ...id, config: { ...version, prevResult: told } }),

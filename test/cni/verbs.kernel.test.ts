@@ -80,7 +80,6 @@ const DAMAGES: readonly {
     given: 'ip neigh flush nud permanent dev eth0',
     expected: /neighbour 169\.254\.1\.1/,
   },
-  { name: 'forwarding', where: 'pod', given: 'echo 1 >/proc/sys/net/ipv4/ip_forward', expected: /ip_forward is not 0/ },
   { name: 'host end', where: 'node', given: 'ip link set HOST down', expected: /host interface HOST is down/ },
   {
     name: 'MAC of the host end',
