@@ -58,7 +58,7 @@ const DAMAGES: readonly Damage[] = [
   rules('a base chain of the node', 'flush chain inet margay in_egress', 'chain/in_egress'),
   rules('anti-spoofing that is off', 'flush chain inet margay raw_pre', 'chain/raw_pre'),
   rules('a chain that judges nothing', 'flush chain inet margay judge_ingress', 'chain/judge_ingress'),
-  rules('an open port of BGP', 'delete element inet margay bgp_ports { 179 }', 'element/bgp_ports.*'),
+  rules('an open port of BGP', 'delete element inet margay closed_ports { tcp . 179 }', 'element/closed_ports.*'),
   rules('an IPv6 element', 'delete element inet margay ep_addr6 { HOST . IP6 }', 'element/ep_addr6.*'),
   {
     name: 'a route of others that wins',

@@ -6,7 +6,11 @@ import { nftKey } from '../../../lib/nftables/ast.ts';
 import { ENDPOINT_SETS } from './names.ts';
 
 // Its elements there are listed one by one; those of other endpoints are of no interest.
-const ENDPOINTS: ReadonlySet<SetName> = new Set([ENDPOINT_SETS.hairpin, ...Object.values(ENDPOINT_SETS.addresses)]);
+const ENDPOINTS: ReadonlySet<SetName> = new Set([
+  ENDPOINT_SETS.hairpin,
+  ...Object.values(ENDPOINT_SETS.addresses),
+  ...Object.values(ENDPOINT_SETS.dispatch),
+]);
 
 type Objects = ReadonlyMap<NftKey, NftObject>;
 
@@ -29,7 +33,10 @@ export function reachableFromHooks(objects: Objects): readonly NftKey[] {
 
 function follow(chains: readonly ChainName[], objects: Objects): readonly NftKey[] {
   const keys = new Set<NftKey>();
-  const filled = new Set<SetName>();
+  const elements = Map.groupBy(
+    [...objects.values()].filter((object) => object.kind === 'element'),
+    ({ set }) => set,
+  );
   const visit = (name: ChainName): void => {
     const key: NftKey = nftKey({ kind: 'chain', name, rules: [] });
     const chain = objects.get(key);
@@ -39,13 +46,19 @@ function follow(chains: readonly ChainName[], objects: Objects): readonly NftKey
       const target = chainOf(statement);
       if (target !== undefined) visit(target);
       const set = setOf(statement);
-      if (set !== undefined) keys.add(setKey(set));
-      if (set !== undefined && !isOfEndpoints(statement, set)) filled.add(set);
+      if (set !== undefined && !keys.has(setKey(set))) {
+        keys.add(setKey(set));
+        if (!ENDPOINTS.has(set)) elements.get(set)?.forEach(visitElement);
+      }
       if (statement.kind === 'counter-ref') keys.add(nftKey({ kind: 'counter', name: statement.counter }));
     }
   };
+  const visitElement = (element: Element): void => {
+    keys.add(nftKey(element));
+    const { verdict } = element;
+    if (verdict?.kind === 'jump' || verdict?.kind === 'goto') visit(verdict.chain);
+  };
   chains.forEach(visit);
-  for (const [key, object] of objects) if (object.kind === 'element' && filled.has(object.set)) keys.add(key);
   return [...keys];
 }
 
@@ -55,9 +68,6 @@ function setOf(statement: Statement): SetName | undefined {
   if (statement.kind === 'vmap') return statement.map;
   return statement.kind === 'lookup' ? statement.set : undefined;
 }
-
-// Only the dispatch looks into maps.
-const isOfEndpoints = (statement: Statement, set: SetName): boolean => statement.kind === 'vmap' || ENDPOINTS.has(set);
 
 function chainOf(statement: Statement): ChainName | undefined {
   if (statement.kind !== 'verdict') return undefined;
