@@ -49,12 +49,12 @@ async function adoptOnce({ store, node, book, log }: AdoptionParts): Promise<Sta
     if (!(await createBlock(store, block, own))) return undefined;
     log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');
   }
-  for (const block of adoption.inherited) {
+  for (const block of adoption.renew) {
     const { uid } = own;
     if (uid !== undefined) await store.update({ ...block, spec: { ...block.spec, nodeUid: uid } });
   }
   for (const block of adoption.stranded) {
-    log.warn({ block }, 'An earlier Node of this name has an address block that is not taken over');
+    log.warn({ block }, 'An address block of this name is not taken over: perhaps an earlier Node of this name has it');
   }
   for (const { assignment, ip, block, owner } of adoption.conflicts) {
     log.error({ handle: assignment.handle, ip, block, owner }, 'A pod has an address of a block of another node');

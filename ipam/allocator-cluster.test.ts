@@ -1,12 +1,12 @@
 // What the cluster's objects make of assigning: pools, reservations, settings, blocks that go back, and Nodes that change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Node, nodeSchema } from '../datastore/resources/node.ts';
+import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import { parseCidr } from '../lib/cidr.ts';
 import { type Ip, parseIp } from '../lib/ip.ts';
 import { unwrap } from '../lib/result.ts';
-import { ipamWorld, ipPool, podRequest } from '../test/support/ipam-world.ts';
+import { ipamWorld, ipPool, nodeObject, podRequest } from '../test/support/ipam-world.ts';
 import type { AssignOutcome } from './ipam.ts';
 
 const ip = (text: string): Ip => unwrap(parseIp(text));
@@ -171,22 +171,48 @@ test('releaseEmptyBlocks() keeps a block that the datastore does not take back, 
 
 test('start() leaves the blocks of an earlier Node of this name alone, unless this machine had them', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/23')]);
-  const node = (name: string): Node => nodeSchema.parse({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
-  await world.store.create(node('node-1'));
+  await world.store.create(nodeObject('node-1'));
   const first = await world.open('node-1');
   await first.assign(podRequest('a'));
   first.close();
   await world.store.delete('Node', undefined, 'node-1');
-  const { uid } = (await world.store.create(node('node-1'))).metadata;
+  const { uid } = (await world.store.create(nodeObject('node-1'))).metadata;
   const same = await world.open('node-1');
   assert.deepEqual(await same.start(), { kind: 'adopted', conflicts: [], stranded: [] });
   assert.equal((await world.store.list('IPBlock')).items[0]?.spec.nodeUid, uid);
   same.close();
   await world.store.delete('Node', undefined, 'node-1');
-  await world.store.create(node('node-1'));
+  await world.store.create(nodeObject('node-1'));
   const other = await world.open('node-1', { journalPath: world.journalPath('another-disk') });
   const cidr = (await world.store.list('IPBlock')).items[0]?.spec.cidr;
   assert.deepEqual(await other.start(), { kind: 'adopted', conflicts: [], stranded: [cidr] });
   assert.deepEqual(other.blocks(), []);
   assert.notEqual((await other.claimFirstBlock()).kind === 'ready' && other.blocks()[0]?.cidr, cidr);
+});
+
+test('a node without its Node object takes up only what its journal knows, and gives it the uid later', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22')]);
+  const before = await world.open('node-1');
+  await before.assign(podRequest('a'));
+  before.close();
+  const [old] = (await world.store.list('IPBlock')).items.map(({ spec }) => spec.cidr);
+  const fresh = await world.open('node-1', { journalPath: world.journalPath('another-disk') });
+  assert.deepEqual(await fresh.start(), { kind: 'adopted', conflicts: [], stranded: [old] });
+  await fresh.assign(podRequest('b'));
+  const [claimed] = fresh.blocks().map(({ cidr }) => cidr);
+  assert.notEqual(claimed, old);
+  fresh.close();
+  const again = await world.open('node-1');
+  assert.deepEqual(await again.start(), { kind: 'adopted', conflicts: [], stranded: [claimed] });
+  assert.deepEqual(
+    [...again.blocks()].map(({ cidr }) => cidr),
+    [old],
+  );
+  await world.store.delete('IPBlock', undefined, ipBlockName(unwrap(parseCidr(claimed ?? ''))));
+  const { uid } = (await world.store.create(nodeObject('node-1'))).metadata;
+  assert.equal((await again.start()).kind, 'adopted');
+  assert.deepEqual(
+    (await world.store.list('IPBlock')).items.map(({ spec }) => spec.nodeUid),
+    [uid],
+  );
 });

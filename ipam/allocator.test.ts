@@ -222,7 +222,7 @@ test('keepOut() keeps addresses that the kernel has from being handed out', asyn
 });
 
 test('start() takes up what the datastore says and keeps what pods need', async (t) => {
-  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22', { blockSize: 24 })]);
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22', { blockSize: 24 })], ['node-1']);
   const first = await world.open('node-1');
   await first.assign(podRequest('a', { requested: [ip('10.244.0.9')] }));
   await first.assign(podRequest('b', { requested: [ip('10.244.1.9')] }));

@@ -56,7 +56,7 @@ test('a node that stops between any two steps leaves every block with one owner'
   let lived = false;
   for (let call = 1; call <= MOST_CALLS && !lived; call++) {
     for (const step of STEPS) {
-      const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/28', { blockSize: 31 })]);
+      const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/28', { blockSize: 31 })], ['node-1', 'node-2']);
       let nowMs = 0;
       const stop = stopAt(world.store, { call, step });
       const first = await world.open('node-1', { store: stop.store, monotonicMs: () => nowMs });

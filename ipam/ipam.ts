@@ -51,7 +51,7 @@ export type StartOutcome =
   | {
       readonly kind: 'adopted';
       readonly conflicts: readonly BlockConflict[];
-      /** Blocks of an earlier Node of this name, which are left alone. */
+      /** Blocks of this name that perhaps an earlier Node has, and which are left alone. */
       readonly stranded: readonly Cidr[];
     }
   /** The journal's own blocks are used meanwhile; call again. */

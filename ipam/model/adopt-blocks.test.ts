@@ -34,15 +34,26 @@ const given = (stored: readonly IpBlock[], known: readonly KnownBlock[], assignm
 });
 
 const one = '10.244.1.0/24';
+const two = '10.244.7.0/24';
+const me = { name: 'me', uid: 'new' };
 const rows = [
   { name: 'nothing', given: given([], [], []), own: [], recreate: [], drop: [], conflicts: [] },
   {
     name: 'a block that both know',
+    given: given([stored(one, 'me', 'new')], [known(one)], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+  },
+  {
+    name: 'a block that was claimed while the Node was not there',
     given: given([stored(one, 'me')], [known(one)], []),
     own: [one],
     recreate: [],
     drop: [],
     conflicts: [],
+    renew: [one],
   },
   {
     name: 'a block whose claim the journal missed',
@@ -51,6 +62,17 @@ const rows = [
     recreate: [],
     drop: [],
     conflicts: [],
+    renew: [one],
+  },
+  {
+    name: 'blocks of this name while the Node is not there',
+    node: { name: 'me' },
+    given: given([stored(one, 'me', 'old'), stored('10.244.2.0/24', 'me'), stored(two, 'me', 'old')], [known(two)], []),
+    own: [two],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    stranded: [one, '10.244.2.0/24'],
   },
   {
     name: 'a block of an earlier node of this name that the journal does not know',
@@ -68,7 +90,7 @@ const rows = [
     recreate: [],
     drop: [],
     conflicts: [],
-    inherited: [one],
+    renew: [one],
   },
   {
     name: 'a block that carries the uid of this node',
@@ -112,12 +134,12 @@ const rows = [
   },
 ];
 
-for (const { name, given, own, recreate, drop, conflicts, inherited = [], stranded = [] } of rows) {
+for (const { name, node = me, given, own, recreate, drop, conflicts, renew = [], stranded = [] } of rows) {
   test(`adoptBlocks() of ${name}`, () => {
-    const adoption = adoptBlocks({ node: { name: 'me', uid: 'new' }, ...given });
+    const adoption = adoptBlocks({ node, ...given });
     const text = (blocks: readonly { cidr: string }[]) => blocks.map(({ cidr }) => cidr);
     assert.deepEqual(text(adoption.own), own);
-    assert.deepEqual(text(adoption.inherited.map(({ spec }) => spec)), inherited);
+    assert.deepEqual(text(adoption.renew.map(({ spec }) => spec)), renew);
     assert.deepEqual(adoption.stranded, stranded);
     assert.deepEqual(text(adoption.recreate), recreate);
     assert.deepEqual(text(adoption.drop), drop);

@@ -4,7 +4,7 @@ import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import { type Cidr, cidrContains, cidrFamily, cidrLength, cidrOf, cidrOverlaps } from '../../lib/cidr.ts';
 import { type Ip, ipFamily } from '../../lib/ip.ts';
 import type { Assignment } from '../assignment.ts';
-import { isOfNamesake, type NodeIdentity } from './node-identity.ts';
+import { isOwnedBy, type NodeIdentity } from './node-identity.ts';
 
 export type KnownBlock = { readonly cidr: Cidr; readonly pool: string };
 
@@ -19,9 +19,12 @@ export type BlockConflict = {
 export type Adoption = {
   /** Blocks that the datastore gives to this node. */
   readonly own: readonly KnownBlock[];
-  /** Those of `own` that stand under the uid of an earlier Node: this machine had them then, so that they are its still. */
-  readonly inherited: readonly IpBlock[];
-  /** Blocks of an earlier Node of this name that this machine never had: perhaps another machine uses them. */
+  /**
+   * Those of `own` that do not stand under the uid that the Node has now: under an earlier one, when this machine had them
+   * already, or under none, when they were claimed while the Node was not there.
+   */
+  readonly renew: readonly IpBlock[];
+  /** Blocks of this name that this machine never had: perhaps another machine uses them. */
   readonly stranded: readonly Cidr[];
   /** Blocks that vanished from the datastore while pods have addresses in them: to be created again. */
   readonly recreate: readonly KnownBlock[];
@@ -37,8 +40,10 @@ export function adoptBlocks(given: {
   readonly assignments: readonly Assignment[];
 }): Adoption {
   const isKnown = new Set(given.known.map(({ cidr }) => cidr));
-  const isStranded = ({ spec }: IpBlock): boolean => isOfNamesake(spec, given.node) && !isKnown.has(spec.cidr);
-  const mine = given.stored.filter((block) => block.spec.node === given.node.name && !isStranded(block));
+  const { name, uid } = given.node;
+  const isMine = ({ spec }: IpBlock): boolean =>
+    isOwnedBy(spec, given.node) || (spec.node === name && isKnown.has(spec.cidr));
+  const mine = given.stored.filter(isMine);
   const own = mine.map(({ spec }) => blockOf(spec));
   const foreign = given.stored.filter((block) => !mine.includes(block)).map(({ spec }) => spec);
   const ownerOf = indexBlocks(foreign);
@@ -49,8 +54,8 @@ export function adoptBlocks(given: {
     ![...own, ...foreign].some((block) => cidrOverlaps(block.cidr, cidr));
   return {
     own,
-    inherited: mine.filter(({ spec }) => isOfNamesake(spec, given.node)),
-    stranded: given.stored.filter(isStranded).map(({ spec }) => spec.cidr),
+    renew: uid === undefined ? [] : mine.filter(({ spec }) => spec.nodeUid !== uid),
+    stranded: foreign.filter(({ node }) => node === name).map(({ cidr }) => cidr),
     recreate: missing.filter(isWanted),
     drop: missing.filter((block) => !isWanted(block)),
     conflicts: held.flatMap(({ assignment, ip }) => {

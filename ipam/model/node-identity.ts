@@ -5,8 +5,12 @@ import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 /** `uid` absent: the datastore does not know the Node. */
 export type NodeIdentity = { readonly name: string; readonly uid?: string };
 
+/**
+ * Whether a block that this machine does not remember is its own. Without a uid of its own nothing tells it from an
+ * earlier machine of the same name, which may still run.
+ */
 export const isOwnedBy = (spec: IpBlock['spec'], own: NodeIdentity): boolean =>
-  spec.node === own.name && !isOfNamesake(spec, own);
+  spec.node === own.name && own.uid !== undefined && !isOfNamesake(spec, own);
 
 /** The block belongs to an earlier Node of the same name. */
 export const isOfNamesake = ({ node, nodeUid }: IpBlock['spec'], own: NodeIdentity): boolean =>

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { pino } from 'pino';
 import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
 import { type IpPool, ipPoolSchema } from '../../datastore/resources/ip-pool.ts';
+import { type Node, nodeSchema } from '../../datastore/resources/node.ts';
 import type { Store } from '../../datastore/store.ts';
 import { createIpam, type IpamOptions } from '../../ipam/allocator.ts';
 import { handleOf } from '../../ipam/handle.ts';
@@ -20,8 +21,15 @@ export type IpamWorld = {
   readonly journalPath: (node: string) => string;
 };
 
-/** The pools are in the datastore, and every node sees them; everything is removed after `t`. */
-export async function ipamWorld(t: TestContext, pools: readonly IpPool[]): Promise<IpamWorld> {
+/**
+ * The pools and the Nodes are in the datastore, and every node sees the pools; everything is removed after `t`. Absent
+ * `nodes`: none, which no node needs that starts with an empty datastore.
+ */
+export async function ipamWorld(
+  t: TestContext,
+  pools: readonly IpPool[],
+  nodes: readonly string[] = [],
+): Promise<IpamWorld> {
   const directory = mkdtempSync(join(tmpdir(), 'margay-ipam-'));
   const store = openEmbeddedStore({ path: join(directory, 'store.db') });
   const opened: Ipam[] = [];
@@ -31,6 +39,7 @@ export async function ipamWorld(t: TestContext, pools: readonly IpPool[]): Promi
     rmSync(directory, { recursive: true, force: true });
   });
   for (const pool of pools) await store.create(pool);
+  for (const name of nodes) await store.create(nodeObject(name));
   const journalPath = (node: string): string => join(directory, node, 'journal.db');
   return {
     directory,
@@ -59,6 +68,9 @@ export function ipPool(name: string, cidr: string, spec: object = {}): IpPool {
     spec: { cidr, ...spec },
   });
 }
+
+export const nodeObject = (name: string): Node =>
+  nodeSchema.parse({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
 
 /** A request for the pod of that name, one IPv4 address unless told otherwise. */
 export const podRequest = (pod: string, more: Partial<AssignRequest> = {}): AssignRequest => ({
