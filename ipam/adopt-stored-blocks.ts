@@ -5,7 +5,8 @@ import type { AddressBook } from './address-book.ts';
 import { createBlock } from './create-block.ts';
 import type { StartOutcome } from './ipam.ts';
 import { JournalError } from './journal-error.ts';
-import { adoptBlocks } from './model/adopt-blocks.ts';
+import { adoptBlocks, type KnownBlock } from './model/adopt-blocks.ts';
+import type { NodeIdentity } from './model/node-identity.ts';
 import { ownNode } from './own-node.ts';
 
 export type AdoptionParts = {
@@ -46,8 +47,15 @@ async function adoptOnce({ store, node, book, log }: AdoptionParts): Promise<Sta
   }
   for (const block of adoption.own) book.addBlock(block);
   for (const block of adoption.recreate) {
-    if (!(await createBlock(store, block, own))) return undefined;
-    log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');
+    const outcome = await createAgain(store, block, own);
+    if (outcome.kind === 'taken') return undefined;
+    if (outcome.kind === 'created') {
+      log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');
+      continue;
+    }
+    book.dropBlock(block.cidr);
+    const { why } = outcome;
+    log.error({ block: block.cidr, why }, 'Gave up an address block that cannot be created again; its pods stay');
   }
   for (const block of adoption.renew) {
     const { uid } = own;
@@ -60,4 +68,20 @@ async function adoptOnce({ store, node, book, log }: AdoptionParts): Promise<Sta
     log.error({ handle: assignment.handle, ip, block, owner }, 'A pod has an address of a block of another node');
   }
   return { kind: 'adopted', conflicts: adoption.conflicts, stranded: adoption.stranded };
+}
+
+type CreateOutcome =
+  | { readonly kind: 'created' }
+  | { readonly kind: 'taken' }
+  /** Its pool is gone or has blocks of another size: to try again does not help. */
+  | { readonly kind: 'impossible'; readonly why: string };
+
+/** @throws StoreError all but `exists` and `invalid` */
+async function createAgain(store: Store, block: KnownBlock, own: NodeIdentity): Promise<CreateOutcome> {
+  try {
+    return { kind: (await createBlock(store, block, own)) ? 'created' : 'taken' };
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'invalid') return { kind: 'impossible', why: error.message };
+    throw error;
+  }
 }

@@ -260,6 +260,28 @@ test('start() takes up what the datastore says and keeps what pods need', async 
   assert.equal(changes, 1);
 });
 
+test('start() gives up a block that cannot be created again, and keeps its pods', async (t) => {
+  const rows = [
+    { name: 'its pool is gone', now: [] },
+    { name: 'its pool has other blocks now', now: [ipPool('a', '10.244.0.0/22', { blockSize: 26 })] },
+  ];
+  for (const { name, now } of rows) {
+    const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22', { blockSize: 24 })], ['node-1']);
+    const first = await world.open('node-1');
+    const [address] = ipsOf(await first.assign(podRequest('a')));
+    first.close();
+    const [lost] = (await world.store.list('IPBlock')).items;
+    await world.store.delete('IPBlock', undefined, lost?.metadata.name ?? '');
+    await world.store.delete('IPPool', undefined, 'a');
+    for (const pool of now) await world.store.create(pool);
+    const second = await world.open('node-1', { pools: () => now });
+    assert.deepEqual(await second.start(), { kind: 'adopted', conflicts: [], stranded: [] }, name);
+    assert.deepEqual(second.blocks(), [], name);
+    assert.deepEqual(second.find(podRequest('a').handle)?.ips, [address], name);
+    second.close();
+  }
+});
+
 test('assign() withdraws a block when a look after its claim finds an overlapping one', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 25 })]);
   const mine = new Set<string>();
