@@ -75,7 +75,7 @@ export type Ipam = {
   readonly claimFirstBlock: () => Promise<FirstBlockOutcome>;
   /**
    * Gives blocks back that have been empty for the minimum age; of the blocks that serve this node, one of each family
-   * stays. Returns what went. What the datastore does not take stays ours.
+   * stays. Returns what went. What the datastore does not confirm is not used any more until a claim finds it as ours.
    */
   readonly releaseEmptyBlocks: () => Promise<readonly Cidr[]>;
   /** Families of which a pool serves this node's pods now. */

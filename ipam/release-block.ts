@@ -1,6 +1,6 @@
 // Gives one block back. First the node forgets it, so that no address of it is promised any more and nothing announces it;
-// then the datastore does, which lets another node claim it. Between the two it is nobody's: a node that dies there finds
-// it under its name at its next start and takes it up again.
+// then the datastore does, which lets another node claim it. Between the two it is nobody's: a node that dies there, or
+// that does not hear whether the datastore did it, finds it under its name at its next start or claim if it is still there.
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import type { Cidr } from '../lib/cidr.ts';
@@ -22,14 +22,13 @@ export function usedOrResting(book: Pick<AddressBook, 'use'>, cidr: Cidr): numbe
   return used + cooling;
 }
 
-/** Whether it is gone. It stays, or comes back, when somebody got an address of it meanwhile or a write failed. */
+/** Whether it is gone. It stays when somebody got an address of it meanwhile, or nothing of it could be written. */
 export async function releaseBlock({ store, node, book, log, onChange }: ReleaseParts, cidr: Cidr): Promise<boolean> {
   const name = ipBlockName(cidr);
   try {
     const stored = await store.get('IPBlock', undefined, name);
-    const block = book.blocks().find((each) => each.cidr === cidr);
     // No `await` from here to the drop: a pod may have got an address during the one above.
-    if (block === undefined || usedOrResting(book, cidr) > 0) return false;
+    if (book.use(cidr) === undefined || usedOrResting(book, cidr) > 0) return false;
     book.dropBlock(cidr);
     onChange();
     if (stored?.spec.node !== node) return true;
@@ -38,8 +37,7 @@ export async function releaseBlock({ store, node, book, log, onChange }: Release
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       if (error.code === 'not-found' || error.code === 'conflict') return true;
-      book.addBlock(block);
-      onChange();
+      // It may be deleted all the same, and another node's by now.
       throw error;
     }
     log.info({ block: cidr }, 'Gave an empty address block back');
