@@ -29,7 +29,7 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
     ...who,
     netns,
     hostIfName: hostName,
-    families: familiesFor(deps, wishes),
+    families: familiesFor(deps, wishes, namespace),
     requested: wishes.requested,
     pools: wishes.pools,
   });
@@ -64,10 +64,10 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   return printResult(result, config.cniVersion);
 }
 
-function familiesFor(deps: CniDeps, wishes: Wishes): readonly Family[] {
+function familiesFor(deps: CniDeps, wishes: Wishes, namespace: string): readonly Family[] {
   // A pool that is named may be the only one of its family, and serve nobody else.
   const named = ([4, 6] as const).filter((family) => wishes.pools[family] !== undefined);
-  const served = wishes.families ?? [...new Set([...(deps.families?.() ?? [4]), ...named])];
+  const served = wishes.families ?? [...new Set([...(deps.families?.(namespace) ?? [4]), ...named])];
   // Without any pool, the refusal shall name what is missing.
   return served.length === 0 ? [4] : served;
 }

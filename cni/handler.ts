@@ -22,8 +22,8 @@ export type CniDeps = {
   readonly endpoints: Endpoints;
   /** MTU of new pods, where the network configuration gives none. */
   readonly mtu: () => number;
-  /** Families that new pods get addresses of; IPv4 when absent. */
-  readonly families?: () => readonly Family[];
+  /** Families that new pods of a namespace get addresses of; IPv4 when absent. */
+  readonly families?: (namespace: string) => readonly Family[];
   /** What the datastore knows of a pod; `undefined`: it does not know it, or not this one of its name. */
   readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
   /** Why no pod can be attached now (50), or existing ones suffer too (51). Cheap: the runtime asks every few seconds. */

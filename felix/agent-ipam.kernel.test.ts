@@ -82,3 +82,28 @@ test('live pods keep address and route when their pool is disabled, which can be
   assert.deepEqual(kept?.ips, [live.ip]);
   assert.deepEqual(links.find(({ handle }) => handle === kept?.handle)?.ips, [live.ip]);
 });
+
+test('a pool for some namespaces gives their pods its family, whatever others get', async (t) => {
+  for (const forAll of [true, false]) {
+    const node = await agentNode(t);
+    if (!forAll) await node.store.delete('IPPool', undefined, 'pods');
+    await node.create(pool('six', 'fd00:10:244::/48', { namespaceSelector: 'has(six)' }));
+    await node.create(namespace('both', {}, { six: 'yes' }));
+    await node.create(namespace('four'));
+    await node.start();
+    const addresses = async (inside: string, name: string): Promise<string> => {
+      await node.create({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { namespace: inside, name },
+        spec: { nodeName: 'node1' },
+      });
+      const { netns } = await (await node.sandbox(inside, name)).add();
+      const shown = await netns.exec('ip', '-o', 'address', 'show', 'dev', 'eth0', 'scope', 'global');
+      return [...shown.matchAll(/ inet6? ([^/ ]+)/g)].map(([, ip]) => ip).join(' ');
+    };
+    assert.match(await addresses('both', 'b'), forAll ? /^10\.244\.\S+ fd00:10:244:\S+$/ : /^fd00:10:244:\S+$/);
+    if (forAll) assert.match(await addresses('four', 'a'), /^10\.244\.\S+$/);
+    else await assert.rejects(addresses('four', 'a'), /none serves this pod|there is none/);
+  }
+});

@@ -42,6 +42,20 @@ test('assign() takes the pools that the pod names, else those that select node a
   assert.match(refused.kind === 'no-pool' ? refused.why : '', /IPPool "off": spec.disabled is true/);
 });
 
+test('families() are those of the pools that serve the namespace', async (t) => {
+  const pools = [
+    ipPool('all', '10.244.0.0/16'),
+    ipPool('six', 'fd00:10:244::/48', { namespaceSelector: 'has(six)' }),
+    ipPool('manual', 'fd00:10:245::/48', { assignmentMode: 'Manual' }),
+  ];
+  const namespaces: Record<string, Record<string, string>> = { both: { six: 'yes' }, four: {} };
+  const ipam = await (await ipamWorld(t, pools)).open('node-1', { namespaceLabels: (name) => namespaces[name] });
+  assert.deepEqual(
+    ['both', 'four', 'unknown'].map((name) => ipam.families(name)),
+    [[4, 6], [4], [4]],
+  );
+});
+
 test('assign() passes over reserved addresses and reserved blocks, unless one is asked for', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/28', { blockSize: 30 })]);
   let reserved = ['10.244.0.0/29', '10.244.0.9/32'].map((text) => unwrap(parseCidr(text)));

@@ -124,7 +124,8 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
     start: keeper.start,
     claimFirstBlock,
     releaseEmptyBlocks: keeper.releaseEmpty,
-    families: () => FAMILIES.filter((family) => choose({ family, want: { kind: 'automatic' } }).usable.length > 0),
+    families: (namespace) =>
+      FAMILIES.filter((family) => choose({ family, want: { kind: 'automatic' }, namespace }).usable.length > 0),
     assign,
     adopt: (found) => {
       if (book.find(found.handle) !== undefined || found.ips.some((ip) => book.holderOf(ip) !== undefined)) return;

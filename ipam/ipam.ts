@@ -78,8 +78,8 @@ export type Ipam = {
    * stays. Returns what went. What the datastore does not confirm is not used any more until a claim finds it as ours.
    */
   readonly releaseEmptyBlocks: () => Promise<readonly Cidr[]>;
-  /** Families of which a pool serves this node's pods now. */
-  readonly families: () => readonly Family[];
+  /** Families of which a pool serves pods of this namespace here now. */
+  readonly families: (namespace: string) => readonly Family[];
   /** The same handle gets the same assignment again. The datastore is asked only when a new block is needed. */
   readonly assign: (request: AssignRequest) => Promise<AssignOutcome>;
   /**
