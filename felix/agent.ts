@@ -17,6 +17,7 @@ import { serveCni } from '../cni/server.ts';
 import { replaySpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
+import { resourceKey } from '../datastore/resources/index.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
@@ -36,6 +37,7 @@ import { openAgentIpam } from './agent-ipam.ts';
 import { createBgpRunner } from './bgp-runner.ts';
 import { bgpPeers, bgpRoutes, createBgpDocuments } from './bgp-view/documents.ts';
 import type { BgpParts } from './bgp-view/parts.ts';
+import { createBlockSupply } from './block-supply.ts';
 import { createEndpointCheck } from './check-endpoint.ts';
 import { createCniEndpoints } from './cni-endpoints.ts';
 import { cniStatus } from './cni-status.ts';
@@ -104,7 +106,6 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const state = {
     servesCni: false,
     storeProblem: undefined as string | undefined,
-    ipamProblem: undefined as string | undefined,
   };
   const waiters = createEndpointWaiters(() => state.storeProblem ?? effects.failures()[0] ?? 'no reason known');
   const routeDriver = createRouteDriver(rtnl, (routes) => dispatch({ kind: 'fib', routes }));
@@ -151,10 +152,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     dispatch({ kind: 'blocks', blocks });
     if (added.length > 0) revoker.addressesGone(added.flatMap(cidrAddresses));
   };
-  const claimBlock = async (): Promise<void> => {
-    const outcome = await ipam.claimFirstBlock();
-    state.ipamProblem = outcome.kind === 'ready' ? undefined : outcome.why;
-  };
+  const supply = createBlockSupply(ipam, signal);
 
   await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
   const lost = { node: config.node, store, ipam, rtnl, routes: routeDriver, log };
@@ -172,13 +170,15 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   };
   tellSubnets();
 
+  const ownNode = resourceKey('Node', undefined, config.node);
   const feeding = feedDatastore({
     store,
     node: config.node,
     dispatch: (event) => {
       dispatch(event);
-      const isPool = event.kind === 'resource' && event.change.key.startsWith('IPPool/');
-      if (isPool && effects.ready()) void claimBlock();
+      if (event.kind !== 'resource' || !effects.ready()) return;
+      // The pools, or the labels that their selectors ask for.
+      if (event.change.key.startsWith('IPPool/') || event.change.key === ownNode) void supply.secure();
     },
     onError: (why) => {
       state.storeProblem = why;
@@ -223,7 +223,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         loop: loop.view(),
         problems: [
           state.storeProblem,
-          state.ipamProblem,
+          supply.problem(),
           revoker.view().problem,
           ...nat.failures(),
           ...bgp.problems(),
@@ -261,7 +261,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     tellSubnets();
   };
   watchKernel({ rtnl, nftPort: nft.portId, model, effects, nat, onAddresses, onLinkGone: letIn, log, signal });
-  await claimBlock();
+  await supply.secure();
   mtu.bytes();
 
   const handler = createCniHandler({
@@ -276,7 +276,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         rulesInForce: effects.ready(),
         failures: effects.failures(),
         ownedBlocks: ipam.blocks().length,
-        ipamProblem: state.ipamProblem,
+        claimsOnDemand: supply.isOnDemand(),
+        ipamProblem: supply.problem(),
       }),
     log,
   });

@@ -8,6 +8,7 @@ export function cniStatus({
   rulesInForce,
   failures,
   ownedBlocks,
+  claimsOnDemand,
   ipamProblem,
 }: {
   readonly rulesInForce: boolean;
@@ -15,11 +16,13 @@ export function cniStatus({
   readonly failures: readonly string[];
   /** Address blocks of this node. */
   readonly ownedBlocks: number;
+  /** A block is claimed when a pod comes that a pool serves: no pool serves every pod. */
+  readonly claimsOnDemand: boolean;
   /** Why a block could not be claimed. */
   readonly ipamProblem: string | undefined;
 }): CniStatus | undefined {
   // The pods that are here keep the rules before the last change, so they suffer too.
   if (!rulesInForce) return { code: 51, why: failures[0] ?? 'the rules are not in force' };
-  if (ownedBlocks === 0) return { code: 50, why: ipamProblem ?? 'this node has no address block' };
+  if (ownedBlocks === 0 && !claimsOnDemand) return { code: 50, why: ipamProblem ?? 'this node has no address block' };
   return undefined;
 }

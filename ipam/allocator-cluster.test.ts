@@ -28,7 +28,8 @@ test('assign() takes the pools that the pod names, else those that select node a
     nodeLabels: () => ({ zone: 'a' }),
     namespaceLabels: (name) => namespaces[name],
   });
-  assert.equal((await ipam.claimFirstBlock()).kind, 'no-pool', 'no pod, no namespace');
+  assert.equal((await ipam.claimFirstBlock()).kind, 'on-demand', 'no pod, no namespace');
+  assert.deepEqual(ipam.blocks(), []);
   assert.match(ipsOf(await ipam.assign(podRequest('a')))[0] ?? '', /^10\.245\./);
   const other = await ipam.assign(podRequest('b', { namespace: 'other' }));
   assert.match(
@@ -144,6 +145,30 @@ test('releaseEmptyBlocks() gives no block back while an address of it cools down
   assert.deepEqual(await ipam.releaseEmptyBlocks(), [], 'empty from now on');
   nowMs = 30 * 60_000;
   assert.equal((await ipam.releaseEmptyBlocks()).length, 1);
+});
+
+test('a pool for some pods alone keeps the node in service, and its last block stays', async (t) => {
+  const rows = [
+    { spec: { namespaceSelector: 'has(team)' }, first: 'on-demand', left: 1 },
+    { spec: { assignmentMode: 'Manual' }, first: 'on-demand', left: 1 },
+    { spec: { assignmentMode: 'Manual', nodeSelector: 'has(zone)' }, first: 'no-pool', left: 0 },
+    { spec: { assignmentMode: 'Manual', disabled: true }, first: 'no-pool', left: 0 },
+  ] as const;
+  for (const { spec, first, left } of rows) {
+    let pools = [ipPool('a', '10.244.0.0/24', { blockSize: 31, assignmentMode: 'Manual' })];
+    const world = await ipamWorld(t, pools);
+    let nowMs = 0;
+    const ipam = await world.open('node-1', { pools: () => pools, monotonicMs: () => nowMs });
+    for (const pod of ['a', 'b', 'c']) ipsOf(await ipam.assign(podRequest(pod, { pools: { 4: ['a'] } })));
+    for (const pod of ['a', 'b', 'c']) ipam.release(podRequest(pod).handle);
+    pools = [ipPool('a', '10.244.0.0/24', { blockSize: 31, ...spec })];
+    const name = JSON.stringify(spec);
+    assert.equal((await ipam.claimFirstBlock()).kind, first, name);
+    await ipam.releaseEmptyBlocks();
+    nowMs = 3_600_000;
+    await ipam.releaseEmptyBlocks();
+    assert.equal(ipam.blocks().length, left, name);
+  }
 });
 
 test('releaseEmptyBlocks() keeps a block that got a pod meanwhile', async (t) => {

@@ -103,12 +103,15 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
   };
 
   const claimFirstBlock = async (): Promise<FirstBlockOutcome> => {
-    const choices = FAMILIES.map((family) => ({ family, ...choose({ family, want: { kind: 'automatic' } }) }));
-    const served = choices.filter(({ usable }) => usable.length > 0);
+    const choicesOf = (kind: 'automatic' | 'some') =>
+      FAMILIES.map((family) => ({ family, ...choose({ family, want: { kind } }) }));
+    const served = choicesOf('automatic').filter(({ usable }) => usable.length > 0);
     if (served.length === 0) {
+      const some = choicesOf('some');
+      if (some.some(({ usable }) => usable.length > 0)) return { kind: 'on-demand' };
       return noPool(
         4,
-        choices.flatMap(({ refused }) => refused),
+        some.flatMap(({ refused }) => refused),
       );
     }
     let failure: Refusal | undefined;

@@ -88,8 +88,10 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
       }),
     releaseEmpty: () =>
       serially(async () => {
-        const want = { kind: 'automatic' } as const;
-        const serving = ([4, 6] as const).flatMap((family) => choose({ family, want }).usable);
+        const serving = ([4, 6] as const).flatMap((family) => {
+          const forAll = choose({ family, want: { kind: 'automatic' } }).usable;
+          return forAll.length > 0 ? forAll : choose({ family, want: { kind: 'some' } }).usable;
+        });
         const looked = book.blocks().map((block) => ({
           cidr: block.cidr,
           used: usedOrResting(book, block.cidr),

@@ -58,8 +58,11 @@ export type StartOutcome =
   | { readonly kind: 'unavailable'; readonly why: string };
 
 export type FirstBlockOutcome =
-  /** Every family that has a pool has a block. */
-  { readonly kind: 'ready' } | Exclude<AssignOutcome, { kind: 'assigned' }>;
+  /** Every family that has a pool for any pod has a block. */
+  | { readonly kind: 'ready' }
+  /** All pools of this node are for some namespaces or for who names them: a block is claimed when such a pod comes. */
+  | { readonly kind: 'on-demand' }
+  | Exclude<AssignOutcome, { kind: 'assigned' }>;
 
 export type Ipam = {
   /** What was found when the journal was opened. */
@@ -70,12 +73,13 @@ export type Ipam = {
    */
   readonly start: () => Promise<StartOutcome>;
   /**
-   * Claims a block of each family that has a pool and no block yet, so that the node is reachable before its first pod.
+   * Claims a block of each family that has a pool for any pod and no block yet, so that the node is reachable before its
+   * first pod.
    */
   readonly claimFirstBlock: () => Promise<FirstBlockOutcome>;
   /**
-   * Gives blocks back that have been empty for the minimum age; of the blocks that serve this node, one of each family
-   * stays. Returns what went. What the datastore does not confirm is not used any more until a claim finds it as ours.
+   * Gives blocks back that have been empty for the minimum age; of the blocks that serve any pod here, or some pods where
+   * no pool is for all, one of each family stays. Returns what went. What the datastore does not confirm is not used any more until a claim finds it as ours.
    */
   readonly releaseEmptyBlocks: () => Promise<readonly Cidr[]>;
   /** Families of which a pool serves pods of this namespace here now. */

@@ -13,6 +13,8 @@ import type { Labels } from '../../lib/selector/types.ts';
 export type PoolWant =
   /** What there is. */
   | { readonly kind: 'automatic' }
+  /** What some pod may get on this node: one of another namespace, or one that names the pool. */
+  | { readonly kind: 'some' }
   /** An address that the pod names: any enabled pool may have it, on any node. */
   | { readonly kind: 'address' }
   /** Names or CIDRs of pools, in order of preference. */
@@ -43,7 +45,7 @@ export function choosePools(pools: readonly IpPool[], query: PoolQuery): PoolCho
   const refused: PoolRefusal[] = [];
   for (const pool of sorted) {
     if (cidrFamily(pool.spec.cidr) !== family) continue;
-    const why = unfit(pool, sorted) ?? (want.kind === 'automatic' ? unselected(pool, query) : undefined);
+    const why = unfit(pool, sorted) ?? (want.kind === 'address' ? undefined : unselected(pool, query));
     if (why === undefined) usable.push(pool);
     else refused.push({ pool: pool.metadata.name, why });
   }
@@ -84,12 +86,12 @@ function unfit(pool: IpPool, pools: readonly IpPool[]): string | undefined {
   return useless === undefined ? overlap(pool, pools) : `spec.cidr ${useless}`;
 }
 
-/** Why the pool does not serve a pod that asks for none. */
-function unselected({ spec }: IpPool, { nodeLabels, namespaceLabels }: PoolQuery): string | undefined {
+/** Why the pool does not serve a pod that asks for none; of `some`: why it is not for this node. */
+function unselected({ spec }: IpPool, { nodeLabels, namespaceLabels, want }: PoolQuery): string | undefined {
   const { assignmentMode, nodeSelector = '', namespaceSelector = '' } = spec;
-  if (assignmentMode === 'Manual') return 'spec.assignmentMode is Manual';
+  if (assignmentMode === 'Manual' && want.kind !== 'some') return 'spec.assignmentMode is Manual';
   if (!selects(nodeSelector, nodeLabels)) return `spec.nodeSelector "${nodeSelector}" does not select this node`;
-  if (selects(namespaceSelector, namespaceLabels)) return undefined;
+  if (want.kind === 'some' || selects(namespaceSelector, namespaceLabels)) return undefined;
   return `spec.namespaceSelector "${namespaceSelector}" does not select the pod's namespace`;
 }
 
