@@ -18,7 +18,6 @@ import { replaySpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { resourceKey } from '../datastore/resources/index.ts';
-import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
@@ -58,6 +57,7 @@ import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
 import { createModel, type Model } from './model/model.ts';
 import { keepNodeStatus, type NodeStatusWriter } from './node-status.ts';
+import { compareBlocks, followOwnBlocks } from './own-blocks.ts';
 import { createPeerHistory } from './peer-history.ts';
 import { podFacts } from './pod-facts.ts';
 import { createPodMtu } from './pod-mtu.ts';
@@ -154,7 +154,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   };
   const supply = createBlockSupply(ipam, signal);
 
-  await untilDone('read own blocks', () => startIpam(ipam), { log, signal });
+  await untilDone('read own blocks', () => compareBlocks(ipam), { log, signal });
   const lost = { node: config.node, store, ipam, rtnl, routes: routeDriver, log };
   const takeUp = () => adoptLostEndpoints(lost);
   const letIn = keepOutWhileThere(await untilDone('take up the pods of a lost journal', takeUp, { log, signal }), lost);
@@ -171,14 +171,21 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   tellSubnets();
 
   const ownNode = resourceKey('Node', undefined, config.node);
+  const secureBlock = (): void => {
+    if (effects.ready()) void supply.secure();
+  };
+  const blockObjects = followOwnBlocks({ node: config.node, ipam, onCompared: secureBlock, log, signal });
   const feeding = feedDatastore({
     store,
     node: config.node,
     dispatch: (event) => {
+      blockObjects.accept(event);
+      const key = event.kind === 'resource' ? event.change.key : undefined;
+      // The model hears of blocks from those who use them: address management and BGP.
+      if (key?.startsWith('IPBlock/') === true) return;
       dispatch(event);
-      if (event.kind !== 'resource' || !effects.ready()) return;
       // The pools, or the labels that their selectors ask for.
-      if (event.change.key.startsWith('IPPool/') || event.change.key === ownNode) void supply.secure();
+      if (key?.startsWith('IPPool/') === true || key === ownNode) secureBlock();
     },
     onError: (why) => {
       state.storeProblem = why;
@@ -303,11 +310,6 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await revoker.close();
   ipam.close();
   store.close();
-}
-
-async function startIpam(ipam: Ipam): Promise<void> {
-  const outcome = await ipam.start();
-  if (outcome.kind === 'unavailable') throw new Error(outcome.why);
 }
 
 /** Somebody else's changes of what is ours are seen by events, and by a whole reading from time to time. */

@@ -9,8 +9,8 @@ import type { Store, WatchEvent } from '../datastore/store.ts';
 import type { Log } from '../lib/log.ts';
 import type { DatastoreEvent } from './model/events.ts';
 
-/** Kinds that the model reads. */
-export const FED_KINDS = [
+/** Kinds that the agent reads: the model all but IPBlock. */
+const FED_KINDS = [
   'Namespace',
   'Node',
   'Pod',
@@ -19,6 +19,7 @@ export const FED_KINDS = [
   'NetworkPolicy',
   'ClusterNetworkPolicy',
   'IPPool',
+  'IPBlock',
   'IPReservation',
   'IPAMConfiguration',
   'BGPConfiguration',

@@ -14,6 +14,7 @@ export type AdoptionParts = {
   readonly node: string;
   readonly book: AddressBook;
   readonly log: Log;
+  readonly trust: 'with-own-node' | undefined;
 };
 
 /** Another node may claim what is being created again; then the datastore is read once more. */
@@ -35,10 +36,14 @@ export async function adoptStoredBlocks(parts: AdoptionParts): Promise<StartOutc
 }
 
 /** `undefined`: a vanished block has another owner by now. */
-async function adoptOnce({ store, node, book, log }: AdoptionParts): Promise<StartOutcome | undefined> {
+async function adoptOnce({ store, node, book, log, trust }: AdoptionParts): Promise<StartOutcome | undefined> {
   // Taken before the list: a block that is claimed meanwhile is missing in the list, but not lost.
   const known = book.blocks();
   const own = await ownNode(store, node);
+  if (trust === 'with-own-node' && own.uid === undefined) {
+    const why = `Cannot believe the datastore about address blocks: it has no Node "${node}", expected this node`;
+    return { kind: 'unavailable', why };
+  }
   const { items: stored } = await store.list('IPBlock');
   const adoption = adoptBlocks({ node: own, stored, known, assignments: book.assignments() });
   for (const { cidr } of adoption.drop) {

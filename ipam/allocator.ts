@@ -80,7 +80,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
       if (existing !== undefined) return { kind: 'assigned', assignment: existing };
       const ips: Ip[] = [];
       for (const wish of wishes) {
-        const pick = pickAddress(wish, { book, choose, isReserved: reserved.has });
+        const pick = pickAddress(wish, { book, choose, isReserved: reserved.has, isDoubted: keeper.isDoubted });
         if (pick.kind === 'picked') ips.push(pick.ip);
         else if (pick.kind !== 'claim') return pick;
         else {
@@ -125,6 +125,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
   return {
     opening: journal.opening,
     start: keeper.start,
+    doubt: keeper.doubt,
     claimFirstBlock,
     releaseEmptyBlocks: keeper.releaseEmpty,
     families: (namespace) =>

@@ -19,7 +19,10 @@ import { createSerial } from './serial.ts';
 export type BlockKeeper = {
   /** `undefined`: there is a new block, look again. What is asked for while a claim is under way waits for that one. */
   readonly claim: (wish: Wish) => Promise<Refusal | undefined>;
-  readonly start: () => Promise<StartOutcome>;
+  readonly start: (trust?: 'with-own-node') => Promise<StartOutcome>;
+  readonly doubt: (block: Cidr) => void;
+  /** Doubted since the last `start()` that could compare it. */
+  readonly isDoubted: (block: Cidr) => boolean;
   readonly releaseEmpty: () => Promise<readonly Cidr[]>;
 };
 
@@ -44,10 +47,14 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
   const serially = createSerial();
   const claims = new Map<string, Promise<Refusal | undefined>>();
   const empty = createEmptyBlocks(EMPTY_MS);
+  // The number tells a doubt from an earlier one, which a comparison under way may have settled.
+  const doubts = new Map<Cidr, number>();
+  let doubtsEver = 0;
+  const isDoubted = (block: Cidr): boolean => doubts.has(block);
 
   const claimAlone = async (wish: Wish): Promise<Refusal | undefined> => {
     // A claim that went before may have brought what this one wants.
-    if (pickAddress(wish, { book, choose, isReserved: reserved.has }).kind === 'picked') return undefined;
+    if (pickAddress(wish, { book, choose, isReserved: reserved.has, isDoubted }).kind === 'picked') return undefined;
     const { family, address: around } = wish;
     const { usable, refused } = poolsFor(wish, choose);
     if (usable.length === 0) return noPool(family, refused);
@@ -79,13 +86,21 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
       claims.set(key, started);
       return started;
     },
-    start: () =>
+    start: (trust) =>
       serially(async () => {
         const before = JSON.stringify(book.blocks());
-        const outcome = await adoptStoredBlocks({ store, node, book, log });
+        const compared = [...doubts];
+        const outcome = await adoptStoredBlocks({ store, node, book, log, trust });
+        if (outcome.kind === 'adopted') {
+          for (const [block, nth] of compared) if (doubts.get(block) === nth) doubts.delete(block);
+        }
         if (JSON.stringify(book.blocks()) !== before) onChange();
         return outcome;
       }),
+    doubt: (block) => {
+      doubts.set(block, ++doubtsEver);
+    },
+    isDoubted,
     releaseEmpty: () =>
       serially(async () => {
         const serving = ([4, 6] as const).flatMap((family) => {

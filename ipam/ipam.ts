@@ -70,8 +70,14 @@ export type Ipam = {
   /**
    * Compares blocks with the datastore: takes up this node's, creates again those that vanished under live pods, drops
    * those that are not its own. May be called again whenever IPBlock objects changed in an unexpected way.
+   * `with-own-node`: only if the datastore has this Node. Absent: whatever it has.
    */
-  readonly start: () => Promise<StartOutcome>;
+  readonly start: (trust?: 'with-own-node') => Promise<StartOutcome>;
+  /**
+   * Assigns nothing from this block until `start()` has compared it: somebody else may have it now. What is assigned
+   * stays.
+   */
+  readonly doubt: (block: Cidr) => void;
   /**
    * Claims a block of each family that has a pool for any pod and no block yet, so that the node is reachable before its
    * first pod.
@@ -79,7 +85,8 @@ export type Ipam = {
   readonly claimFirstBlock: () => Promise<FirstBlockOutcome>;
   /**
    * Gives blocks back that have been empty for the minimum age; of the blocks that serve any pod here, or some pods where
-   * no pool is for all, one of each family stays. Returns what went. What the datastore does not confirm is not used any more until a claim finds it as ours.
+   * no pool is for all, one of each family stays. Returns what went. What the datastore does not confirm is not used any
+   * more until a claim finds it as ours.
    */
   readonly releaseEmptyBlocks: () => Promise<readonly Cidr[]>;
   /** Families of which a pool serves pods of this namespace here now. */

@@ -23,16 +23,21 @@ export type Pick =
   | { readonly kind: 'claim' }
   | Refusal;
 
-/** `isReserved`: addresses that nobody gets without naming them. */
-export function pickAddress(
-  wish: Wish,
-  { book, choose, isReserved }: Readonly<{ book: AddressBook; choose: PoolChooser; isReserved: (ip: Ip) => boolean }>,
-): Pick {
+export type PickParts = {
+  readonly book: AddressBook;
+  readonly choose: PoolChooser;
+  /** Addresses that nobody gets without naming them. */
+  readonly isReserved: (ip: Ip) => boolean;
+  /** Own blocks that perhaps another node has: nobody gets an address of them. */
+  readonly isDoubted: (block: Cidr) => boolean;
+};
+
+export function pickAddress(wish: Wish, { book, choose, isReserved, isDoubted }: PickParts): Pick {
   const { usable, refused } = poolsFor(wish, choose);
   const { family, address } = wish;
-  if (address !== undefined) return pickRequested(address, { usable, refused }, book);
+  if (address !== undefined) return pickRequested(address, { usable, refused }, { book, isDoubted });
   if (usable.length === 0) return noPool(family, refused);
-  const blocks = book.blocks();
+  const blocks = book.blocks().filter(({ cidr }) => !isDoubted(cidr));
   for (const pool of usable) {
     for (const block of blocks) {
       const ip = servesBlock(pool, block) ? book.next(block.cidr, isReserved) : undefined;
@@ -55,10 +60,15 @@ function wantOf(address: Ip | undefined, pools: readonly string[] | undefined): 
   return pools === undefined ? { kind: 'automatic' } : { kind: 'named', pools };
 }
 
-function pickRequested(ip: Ip, { usable, refused }: PoolChoice, book: AddressBook): Pick {
+function pickRequested(
+  ip: Ip,
+  { usable, refused }: PoolChoice,
+  { book, isDoubted }: Readonly<{ book: AddressBook; isDoubted: PickParts['isDoubted'] }>,
+): Pick {
   if (!usable.some(({ spec }) => cidrContains(spec.cidr, ip))) return noPoolWith(ip, refused);
   const holder = book.holderOf(ip);
   if (holder !== undefined) return takenBy(ip, holder);
-  if (book.blockOf(ip) === undefined) return { kind: 'claim' };
+  const block = book.blockOf(ip);
+  if (block === undefined || isDoubted(block.cidr)) return { kind: 'claim' };
   return book.isFree(ip) ? { kind: 'picked', ip } : takenBy(ip, 'an interface without an assignment');
 }
