@@ -230,6 +230,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         loop: loop.view(),
         problems: [
           state.storeProblem,
+          ipam.journalProblem(),
           supply.problem(),
           revoker.view().problem,
           ...nat.failures(),
@@ -282,6 +283,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       cniStatus({
         rulesInForce: effects.ready(),
         failures: effects.failures(),
+        journalProblem: ipam.journalProblem(),
         ownedBlocks: ipam.blocks().length,
         claimsOnDemand: supply.isOnDemand(),
         ipamProblem: supply.problem(),

@@ -4,7 +4,7 @@ import { cniStatus } from './cni-status.ts';
 
 test('cniStatus() tells what concerns every pod', async (t) => {
   const well = {
-    ...{ rulesInForce: true, failures: [], ownedBlocks: 1 },
+    ...{ rulesInForce: true, failures: [], journalProblem: undefined, ownedBlocks: 1 },
     ...{ claimsOnDemand: false, ipamProblem: undefined },
   };
   const rows: readonly { name: string; given: Partial<Parameters<typeof cniStatus>[0]>; expected: unknown }[] = [
@@ -21,6 +21,11 @@ test('cniStatus() tells what concerns every pod', async (t) => {
       name: 'no block, with a reason',
       given: { ownedBlocks: 0, ipamProblem: 'no pool' },
       expected: { code: 50, why: 'no pool' },
+    },
+    {
+      name: 'a journal that cannot be written',
+      given: { journalProblem: 'disk is full' },
+      expected: { code: 50, why: 'disk is full' },
     },
     {
       name: 'rules not in force',

@@ -7,6 +7,7 @@ export type CniStatus = { readonly code: 50 | 51; readonly why: string };
 export function cniStatus({
   rulesInForce,
   failures,
+  journalProblem,
   ownedBlocks,
   claimsOnDemand,
   ipamProblem,
@@ -14,6 +15,8 @@ export function cniStatus({
   readonly rulesInForce: boolean;
   /** What is not in the kernel now, as sentences. */
   readonly failures: readonly string[];
+  /** Why the journal of addresses cannot be written. */
+  readonly journalProblem: string | undefined;
   /** Address blocks of this node. */
   readonly ownedBlocks: number;
   /** A block is claimed when a pod comes that a pool serves: no pool serves every pod. */
@@ -23,6 +26,7 @@ export function cniStatus({
 }): CniStatus | undefined {
   // The pods that are here keep the rules before the last change, so they suffer too.
   if (!rulesInForce) return { code: 51, why: failures[0] ?? 'the rules are not in force' };
+  if (journalProblem !== undefined) return { code: 50, why: journalProblem };
   if (ownedBlocks === 0 && !claimsOnDemand) return { code: 50, why: ipamProblem ?? 'this node has no address block' };
   return undefined;
 }

@@ -8,6 +8,7 @@ import type { Cooling } from './cooling.ts';
 import type { Handle } from './handle.ts';
 import type { AttachedDetails } from './ipam.ts';
 import type { Journal } from './journal.ts';
+import { JournalError } from './journal-error.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
 import { createFreeList, type FreeList } from './model/free-list.ts';
 
@@ -36,6 +37,11 @@ export type AddressBook = {
   readonly addBlock: (block: KnownBlock) => void;
   /** Its assignments stay. @throws JournalError */
   readonly dropBlock: (cidr: Cidr) => void;
+  /**
+   * Why nothing can be assigned, because the journal could not be written the last time and still cannot: while that is so
+   * each question is an attempt. `undefined`: it can, as far as is known.
+   */
+  readonly trouble: () => string | undefined;
   /** Addresses that are not handed out although they are free; replaces what was given before. */
   readonly avoid: (ips: ReadonlySet<Ip>) => void;
   readonly avoided: () => ReadonlySet<Ip>;
@@ -139,6 +145,16 @@ export function createAddressBook(journal: Journal, cooling: Cooling, log: Log):
       journal.dropBlock(cidr);
       owned.delete(cidr);
       sort();
+    },
+    trouble: () => {
+      if (journal.problem() === undefined) return undefined;
+      try {
+        flush();
+        journal.rehearse();
+      } catch (error) {
+        if (!(error instanceof JournalError)) throw error;
+      }
+      return journal.problem();
     },
     avoid: (ips) => {
       avoided = ips;

@@ -108,7 +108,8 @@ test('a full disk refuses new addresses, still takes back old ones, and heals', 
   const result = JSON.parse(await readLine(linesOf(child)));
   assert.equal(result.refusal?.kind, 'unavailable');
   assert.match(result.refusal.why, /Cannot write assignment ".*" to journal ".*": database or disk is full/);
-  assert.deepEqual([result.released, result.freed, result.after], ['first', 1, 'assigned']);
+  assert.match(result.problem, /Cannot write .* to journal ".*": database or disk is full/);
+  assert.deepEqual([result.released, result.freed, result.healed, result.after], ['first', 1, true, 'assigned']);
 });
 
 test('a read-only disk is said at start, and nothing of the journal is lost by it', async (t) => {

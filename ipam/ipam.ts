@@ -121,6 +121,11 @@ export type Ipam = {
   readonly keptOut: () => readonly Ip[];
   /** How many addresses of an own block someone has; `undefined` when it is not ours. */
   readonly blockUse: (cidr: Cidr) => BlockUse | undefined;
+  /**
+   * Why nothing can be assigned: the journal could not be written the last time, and cannot now. `undefined`: it can, as
+   * far as is known. Cheap.
+   */
+  readonly journalProblem: () => string | undefined;
   readonly close: () => void;
 };
 

@@ -53,6 +53,25 @@ function written(t: TestContext): string {
   return path;
 }
 
+test('rehearse() leaves the journal as it is', (t) => {
+  const path = written(t);
+  const { snapshot, close } = open(path);
+  close();
+  const journal = open(path);
+  journal.rehearse();
+  assert.equal(journal.problem(), undefined);
+  journal.close();
+  assert.deepEqual(open(path).snapshot, snapshot);
+});
+
+test('problem() is why the last write failed', (t) => {
+  const journal = open(written(t));
+  assert.throws(() => journal.assign(second), JournalError);
+  assert.match(journal.problem() ?? '', /Cannot write assignment "net.c2.eth0" to journal/);
+  journal.release(first);
+  assert.equal(journal.problem(), undefined);
+});
+
 test('openJournal() finds again what was written', (t) => {
   const path = journalPath(t);
   const journal = open(path);

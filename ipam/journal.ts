@@ -22,6 +22,10 @@ export type Journal = {
   readonly release: (assignment: Assignment) => void;
   readonly addBlock: (block: KnownBlock) => void;
   readonly dropBlock: (cidr: Cidr) => void;
+  /** Writes as much as an assignment and changes nothing: whether there is room for one. */
+  readonly rehearse: () => void;
+  /** Why the last write failed; `undefined`: it did not. */
+  readonly problem: () => string | undefined;
   readonly close: () => void;
 };
 
@@ -62,17 +66,20 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
   );
   const addBlock = statement('INSERT OR REPLACE INTO block VALUES (?, ?)');
   const dropBlock = statement('DELETE FROM block WHERE cidr = ?');
+  const forgetAddress = statement('DELETE FROM address WHERE ip = ?');
+
+  let problem: string | undefined;
 
   const write = (what: string, steps: () => void): void => {
     try {
       begin();
       steps();
       commit();
+      problem = undefined;
     } catch (error) {
       if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
-      throw new JournalError('failed', `Cannot write ${what} to journal "${path}": ${reasonOf(error)}`, {
-        cause: error,
-      });
+      problem = `Cannot write ${what} to journal "${path}": ${reasonOf(error)}`;
+      throw new JournalError('failed', problem, { cause: error });
     }
   };
   const free = ({ handle, ips }: Assignment): void => {
@@ -109,9 +116,24 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
     release: (assignment) => write(`release of "${assignment.handle}"`, () => free(assignment)),
     addBlock: ({ cidr, pool }) => write(`block "${cidr}"`, () => addBlock(cidr, pool)),
     dropBlock: (cidr) => write(`block "${cidr}"`, () => dropBlock(cidr)),
+    rehearse: () =>
+      // What comes and goes in one transaction dirties the pages that an assignment dirties, and they are all written.
+      write('a rehearsed assignment', () => {
+        addAssignment(REHEARSAL, REHEARSAL.padEnd(RECORD_BYTES, '.'));
+        holdAddress(REHEARSAL, REHEARSAL);
+        forgetAddress(REHEARSAL);
+        removeAssignment(REHEARSAL);
+        setMeta('boot_id', bootId);
+      }),
+    problem: () => problem,
     close: () => sqlite.close(),
   };
 }
+
+/** Never committed, and neither a handle nor an address. */
+const REHEARSAL = 'rehearsal';
+/** As long as the record of an assignment may get. */
+const RECORD_BYTES = 1000;
 
 /** Changes with every boot of the machine (random(4)). */
 const kernelBootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -35,11 +35,14 @@ test('a full disk refuses new pods and lets the others go; a new boot frees all 
   assert.equal(code, 11);
   assert.match(msg, /Cannot write assignment .*: database or disk is full/);
   assert.equal(details, 'The next attempt may succeed');
+  const status = await call({ command: 'STATUS' });
+  assert.deepEqual([JSON.parse(status.stdout).code, /database or disk is full/.test(status.stdout)], [50, true]);
   assert.doesNotMatch((await pods[2]?.exec('ip', '-o', 'link')) ?? '', /eth0/);
   succeeded(await call({ command: 'DEL', ...a }));
   assert.deepEqual([...(await heldBy(node)).keys()], ['margay.c1.eth0']);
   // Kept back until the journal knows that it is free, also over a crash.
   rmSync(join(stateDirectory, 'filler'));
+  assert.equal(succeeded(await call({ command: 'STATUS' })), '', 'it is well again before the next pod');
   assert.notEqual(addressOf(await call({ command: 'ADD', ...c })), first);
   await node.kill();
   await node.start();

@@ -82,3 +82,17 @@ test('STATUS is well where every pool is for some pods', async (t) => {
   await node.store.create(unwrap(parseResource(pool('any', '10.246.0.0/16'))));
   await waitFor('STATUS to be well', async () => (await status()).code === 0, DEADLINE);
 });
+
+test('STATUS is 51 while somebody else holds the table of the rules', async (t) => {
+  const node = await agentNode(t, { tableOwner: 'off' });
+  await node.start();
+  const status = statusOf(node);
+  assert.deepEqual(await status(), WELL);
+  // A table with an owner can be changed through the socket that made it alone, and goes with it.
+  const other = node.netns.spawn('nft', ['-i'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  other.stdin?.write('delete table inet margay; add table inet margay { flags owner; }\n');
+  await waitFor('STATUS to be 51', async () => (await status()).code === 51, DEADLINE);
+  assert.match((await status()).msg, /Cannot attach pods: .*not permitted/);
+  other.kill('SIGKILL');
+  await waitFor('STATUS to be well', async () => (await status()).code === 0, DEADLINE);
+});

@@ -67,12 +67,14 @@ async function fillDisk(ipam: Ipam): Promise<void> {
     const outcome = await ipam.assign(podRequest(`more-${i}`));
     if (outcome.kind !== 'assigned') refusals.push(outcome);
   }
+  const problem = ipam.journalProblem();
   const before = ipam.assignments().length;
   const released = ipam.release(podRequest('first').handle)?.pod;
   const kept = ipam.assignments().length;
   rmSync(filler);
+  const healed = ipam.journalProblem() === undefined;
   const after = (await ipam.assign(podRequest('last'))).kind;
-  say(JSON.stringify({ first, refusal: refusals[0], released, freed: before - kept, after }));
+  say(JSON.stringify({ first, refusal: refusals[0], problem, released, freed: before - kept, healed, after }));
 }
 
 /** The journal's directory is a file system of its own: tells what the next start says when it is read-only. */
