@@ -1,7 +1,7 @@
 // What to make of pods that the kernel has and the journal does not know, because it was lost. The kernel says which
 // addresses lead to which link, the link's alias says whose it is, and the datastore says which pod has a link of that
 // name: names of links cannot be read backwards.
-import type { Pod } from '../datastore/resources/pod.ts';
+import { type Pod, podIps } from '../datastore/resources/pod.ts';
 import { type Handle, partsOf } from '../ipam/handle.ts';
 import type { AdoptRequest } from '../ipam/ipam.ts';
 import type { Ip } from '../lib/ip.ts';
@@ -36,7 +36,7 @@ export function planAdoption(given: {
     if (given.known.has(handle)) continue;
     const pod = byLink.get(name);
     const { containerId, ifName } = partsOf(handle);
-    const told = pod === undefined ? [] : statusIps(pod);
+    const told = pod === undefined ? [] : podIps(pod);
     const found = ips.length > 0 ? ips : told;
     const link = { handle, ips: found, netns: '', hostIfName: name as IfName };
     if (containerId === '' || ifName === '') unidentified.push({ name, ips, why: 'it is not signed' });
@@ -50,9 +50,4 @@ export function planAdoption(given: {
     }
   }
   return { adopt, unidentified };
-}
-
-function statusIps({ status }: Pod): readonly Ip[] {
-  const listed = status?.podIPs?.map(({ ip }) => ip) ?? [];
-  return listed.length > 0 || status?.podIP === undefined ? listed : [status.podIP];
 }

@@ -1,5 +1,6 @@
 // v1 Pod, as far as the network needs it: where it runs, its labels, its ports and its addresses.
 import { z } from 'zod';
+import type { Ip } from '../../lib/ip.ts';
 import { namespacedMetadataSchema } from './metadata.ts';
 import { ipSchema, portNameSchema, portSchema, protocolSchema } from './scalars.ts';
 
@@ -36,3 +37,9 @@ export const podSchema = z.looseObject({
 });
 
 export type Pod = z.output<typeof podSchema>;
+
+/** The addresses that the status tells; none before the pod has its network. */
+export function podIps({ status }: Pod): readonly Ip[] {
+  const listed = status?.podIPs?.map(({ ip }) => ip) ?? [];
+  return listed.length > 0 || status?.podIP === undefined ? listed : [status.podIP];
+}

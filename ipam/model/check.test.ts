@@ -123,6 +123,32 @@ const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: 
     kind: 'block-of-earlier-node',
     release: blockRelease,
   },
+  ...(
+    [
+      ['an assignment', { blocks: [], links: [] }],
+      ['a link', { blocks: [], assignments: [] }],
+      ['an address kept out', { blocks: [], assignments: [], links: [], keptOut: ['10.244.1.9'] }],
+      ['the block itself', { assignments: [], links: [] }],
+    ] as const
+  ).map(([what, given]) => ({
+    name: `a block of a vanished node whose agent still has ${what}`,
+    given: { views: [view(given)], pods: [], nodes: [] },
+    kind: 'block-of-no-node',
+  })),
+  {
+    name: 'a block of an earlier node of the name of which another agent has a link',
+    given: {
+      views: [view({ blocks: [], assignments: [], links: [] }), view({ node: 'two', blocks: [], assignments: [] })],
+      pods: [],
+      nodes: [node('one', 'u2')],
+    },
+    kind: 'block-of-earlier-node',
+  },
+  {
+    name: 'a block of an earlier node of the name whose agent does not answer',
+    given: { views: [], pods: [], nodes: [node('one', 'u2')] },
+    kind: 'block-of-earlier-node',
+  },
   {
     name: 'a block that its node does not know',
     given: { views: [view({ blocks: [], assignments: [], links: [] })], pods: [] },

@@ -2,7 +2,7 @@
 // difference. It is read at several moments, so that an ADD or a DEL under way may show up; nothing is released on its word alone.
 import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import type { Node } from '../../datastore/resources/node.ts';
-import type { Pod } from '../../datastore/resources/pod.ts';
+import { type Pod, podIps } from '../../datastore/resources/pod.ts';
 import { type Cidr, cidrContains } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import { partsOf } from '../handle.ts';
@@ -105,7 +105,7 @@ function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): 
     const object = pods.find(({ metadata }) => metadata.namespace === namespace && metadata.name === pod);
     if (object === undefined) yield { kind: 'pod-unknown', why: `${who}: the datastore has no such Pod` };
     else {
-      const told = statusIps(object);
+      const told = podIps(object);
       if (told.length > 0 && object.spec.nodeName === node && told.some((ip) => !ips.includes(ip))) {
         yield { kind: 'status-differs', why: `${who}: the status of the Pod says ${told.join(', ')}` };
       }
@@ -160,7 +160,8 @@ function* twice({ views }: CheckInput): Iterable<Finding> {
   }
 }
 
-function* blockFindings({ views, blocks, pods, nodes }: CheckInput): Iterable<Finding> {
+function* blockFindings(input: CheckInput): Iterable<Finding> {
+  const { views, blocks, nodes } = input;
   const asked = new Set(views.map(({ node }) => node));
   for (const { node } of new Map(blocks.map(({ spec }) => [spec.node, spec])).values()) {
     if (nodes.some(({ metadata }) => metadata.name === node) && !asked.has(node)) {
@@ -172,17 +173,23 @@ function* blockFindings({ views, blocks, pods, nodes }: CheckInput): Iterable<Fi
     const owner = nodes.find(({ metadata }) => metadata.name === node);
     const view = views.find((each) => each.node === node);
     const holds = view?.blocks.some((each) => each.cidr === cidr) === true;
-    const inUse = usedIn(cidr, pods);
     const of = `block ${cidr} of node "${node}"`;
-    const release = inUse === undefined ? releaseOf(block) : {};
-    const also = inUse === undefined ? '' : `, but Pod "${inUse}" has an address of it`;
-    if (owner === undefined) yield { kind: 'block-of-no-node', why: `${of}: there is no such Node${also}`, ...release };
-    else if (isOfNamesake(block.spec, identityOf(owner)) && !holds) {
-      yield { kind: 'block-of-earlier-node', why: `${of}: an earlier Node of this name claimed it${also}`, ...release };
+    if (owner === undefined) {
+      yield { kind: 'block-of-no-node', ...unlessUsed(block, `${of}: there is no such Node`, input) };
+    } else if (isOfNamesake(block.spec, identityOf(owner)) && !holds) {
+      const why = `${of}: an earlier Node of this name claimed it`;
+      // It may be this very machine that has the block, with pods in it.
+      if (view === undefined) yield { kind: 'block-of-earlier-node', why: `${why}, and its agent does not answer` };
+      else yield { kind: 'block-of-earlier-node', ...unlessUsed(block, why, input) };
     } else if (view !== undefined && !holds) {
       yield { kind: 'block-not-held', why: `${of}: its agent does not know it; its next start takes it up` };
     }
   }
+}
+
+function unlessUsed(block: IpBlock, why: string, input: CheckInput): Pick<Finding, 'why' | 'release'> {
+  const use = useOf(block.spec.cidr, input);
+  return use === undefined ? { why, ...releaseOf(block) } : { why: `${why}, but ${use}` };
 }
 
 function releaseOf({ metadata }: IpBlock): Pick<Finding, 'release'> {
@@ -194,14 +201,19 @@ function identityOf({ metadata }: Node) {
   return { name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) };
 }
 
-function usedIn(cidr: Cidr, pods: readonly Pod[]): string | undefined {
-  const found = pods.find(
-    (pod) => pod.spec.hostNetwork !== true && statusIps(pod).some((ip) => cidrContains(cidr, ip)),
-  );
-  return found === undefined ? undefined : `${found.metadata.namespace}/${found.metadata.name}`;
-}
-
-function statusIps({ status }: Pod): readonly Ip[] {
-  const listed = status?.podIPs?.map(({ ip }) => ip) ?? [];
-  return listed.length > 0 || status?.podIP === undefined ? listed : [status.podIP];
+/** Who uses the block, in words, as far as anybody tells; `undefined`: nobody does. */
+function useOf(cidr: Cidr, { pods, views }: CheckInput): string | undefined {
+  const inside = (ip: Ip): boolean => cidrContains(cidr, ip);
+  const pod = pods.find((each) => each.spec.hostNetwork !== true && podIps(each).some(inside));
+  if (pod !== undefined) return `Pod "${pod.metadata.namespace}/${pod.metadata.name}" has an address of it`;
+  for (const { node, blocks, assignments, links, keptOut } of views) {
+    const assigned = assignments.find(({ assignment }) => assignment.ips.some(inside))?.assignment;
+    const link = links.find(({ ips }) => ips.some(inside));
+    if (assigned !== undefined)
+      return `pod "${assigned.namespace}/${assigned.pod}" on node "${node}" has an address of it`;
+    if (link !== undefined) return `link "${link.name}" on node "${node}" has an address of it`;
+    if (keptOut.some(inside)) return `something on node "${node}" has an address of it`;
+    if (blocks.some((each) => each.cidr === cidr)) return `the agent of node "${node}" assigns from it`;
+  }
+  return undefined;
 }
