@@ -1,6 +1,7 @@
 // Which empty blocks go back to their pool: those that have been empty for long enough. Of the blocks that serve new pods
 // on this node one per family stays, so that the next pod does not wait for the datastore.
 import { type Cidr, cidrFamily } from '../../lib/cidr.ts';
+import { createGrace } from '../../lib/grace.ts';
 
 export type LookedBlock = {
   readonly cidr: Cidr;
@@ -16,20 +17,23 @@ export type EmptyBlocks = {
 };
 
 export function createEmptyBlocks(minimumMs: number): EmptyBlocks {
-  let since: ReadonlyMap<Cidr, number> = new Map();
+  const grace = createGrace<Cidr>();
   return {
     due: (blocks, nowMs) => {
       const empty = blocks.filter(({ used }) => used === 0);
-      since = new Map(empty.map(({ cidr }) => [cidr, since.get(cidr) ?? nowMs]));
-      const old = empty.filter(({ cidr }) => nowMs - (since.get(cidr) ?? nowMs) >= minimumMs);
+      const due = grace.due(
+        empty.map(({ cidr }) => cidr),
+        { nowMs, graceMs: minimumMs },
+      );
       const left = new Map(
         ([4, 6] as const).map((family) => [
           family,
           blocks.filter((b) => b.serves && cidrFamily(b.cidr) === family).length,
         ]),
       );
-      return old
+      return empty
         .filter(({ cidr, serves }) => {
+          if (!due.has(cidr)) return false;
           const family = cidrFamily(cidr);
           const others = left.get(family) ?? 0;
           if (serves && others <= 1) return false;
