@@ -1,6 +1,7 @@
 // `margay controller`: what a cluster needs once, until SIGINT or SIGTERM.
 import { type Command, InvalidArgumentError } from 'commander';
 import { keepReflectors } from '../controller/reflectors.ts';
+import { releaseVanishedBlocks } from '../controller/vanished-blocks.ts';
 import { createLog } from '../lib/log.ts';
 import { addDatastoreOptions, type DatastoreOptions, openCliStore } from './datastore-option.ts';
 
@@ -10,7 +11,9 @@ type Options = DatastoreOptions & { readonly settleSeconds: number };
 export function registerController(program: Command): void {
   const command = program
     .command('controller')
-    .description('choose route reflectors, where BGPConfiguration asks for them')
+    .description(
+      'release address blocks of vanished nodes; choose route reflectors, where BGPConfiguration asks for them',
+    )
     .option('--settle-seconds <number>', 'how long a new reflector takes until nodes can rely on it', parseSeconds, 60)
     .action(run);
   addDatastoreOptions(command);
@@ -26,6 +29,10 @@ async function run(options: Options): Promise<void> {
   const ending = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ending.abort());
   const log = createLog('controller');
-  await keepReflectors({ store, log, settleMs: options.settleSeconds * 1000, signal: ending.signal });
+  const { signal } = ending;
+  await Promise.all([
+    keepReflectors({ store, log, settleMs: options.settleSeconds * 1000, signal }),
+    releaseVanishedBlocks({ store, log, signal }),
+  ]);
   store.close();
 }

@@ -2,6 +2,7 @@
 import type { BgpPeer } from '../datastore/resources/bgp-peer.ts';
 import type { Kind, ResourceOf } from '../datastore/resources/index.ts';
 import { blockSizeOf } from '../datastore/resources/ip-pool.ts';
+import { leakGraceMs } from '../datastore/resources/ipam-configuration.ts';
 import type { LabelSelector } from '../datastore/resources/metadata.ts';
 import type { Node } from '../datastore/resources/node.ts';
 import type { NodeStatus, NodeStatusCondition } from '../datastore/resources/node-status.ts';
@@ -81,6 +82,7 @@ const COLUMNS: Columns = {
   IPAMConfiguration: [
     { title: 'COOLDOWN', cell: ({ spec }) => `${spec.ipCooldownSeconds ?? 0}s` },
     { title: 'MAXBLOCKS', cell: ({ spec }) => String(spec.maxBlocksPerHost ?? 0) },
+    { title: 'LEAKGRACE', cell: (object) => `${(leakGraceMs(object) ?? 0) / 1000}s` },
   ],
   BGPConfiguration: [
     { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber ?? 64512) },

@@ -1,6 +1,5 @@
 // Keeps as many route reflectors in each zone as BGPConfiguration `default` asks for: watches nodes, and writes annotations.
 // Nothing is remembered: a controller that restarts, or a second one beside it, comes to the same.
-import { setTimeout as delay } from 'node:timers/promises';
 import { chooseReflectors } from '../bgp/model/choose-reflectors.ts';
 import { BGP_CONFIGURATION_NAME, type BgpConfiguration } from '../datastore/resources/bgp-configuration.ts';
 import type { ResourceKey } from '../datastore/resources/index.ts';
@@ -13,10 +12,10 @@ import { type Store, StoreError } from '../datastore/store.ts';
 import type { Log } from '../lib/log.ts';
 import { parseSelector } from '../lib/selector/parse-selector.ts';
 import { selectorMatches } from '../lib/selector/selector-matches.ts';
+import { keepTrying } from './keep-trying.ts';
 
-/** How often the clock alone may let a reflector go, and pause before a broken watch is opened again, in milliseconds. */
+/** How often the clock alone may let a reflector go, in milliseconds. */
 const LOOK_MS = 5000;
-const RETRY_MS = 1000;
 
 export type ReflectorsOptions = {
   readonly store: Store;
@@ -27,16 +26,7 @@ export type ReflectorsOptions = {
 };
 
 /** Ends when `signal` aborts. */
-export async function keepReflectors({ store, log, settleMs, signal }: ReflectorsOptions): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await follow({ store, log, settleMs, signal });
-    } catch (error) {
-      if (!signal.aborted) log.warn({ err: error }, 'datastore watch broken');
-    }
-    await delay(RETRY_MS, undefined, { signal }).catch(() => undefined); // Aborted: the loop's condition ends it.
-  }
-}
+export const keepReflectors = (options: ReflectorsOptions): Promise<void> => keepTrying(() => follow(options), options);
 
 async function follow({ store, log, settleMs, signal }: ReflectorsOptions): Promise<void> {
   const nodes = new Map<ResourceKey, Node>();

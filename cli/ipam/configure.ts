@@ -1,6 +1,10 @@
 // `margay ipam configure`: the settings of IPAMConfiguration `default`; without options they are printed.
 import type { Command } from 'commander';
-import { IPAM_CONFIGURATION_NAME, type IpamConfiguration } from '../../datastore/resources/ipam-configuration.ts';
+import {
+  IPAM_CONFIGURATION_NAME,
+  type IpamConfiguration,
+  leakGraceMs,
+} from '../../datastore/resources/ipam-configuration.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
 import { unwrap } from '../../lib/result.ts';
 import { addDatastoreOptions, type DatastoreOptions } from '../datastore-option.ts';
@@ -11,18 +15,24 @@ export function registerIpamConfigure(ipam: Command): void {
     .command('configure')
     .description('print or change how addresses are assigned')
     .option('--cooldown <seconds>', 'rest of a released address before somebody else gets it: 0 to 1200', number)
-    .option('--max-blocks <number>', 'most blocks of one family on a node; 0: as many as it needs', number);
+    .option('--max-blocks <number>', 'most blocks of one family on a node; 0: as many as it needs', number)
+    .option('--leak-grace <seconds>', 'how long nobody uses what is set free by itself: 1 to 86400, 0: never', number);
   addDatastoreOptions(command).action(configure);
 }
 
-type ConfigureOptions = DatastoreOptions & { readonly cooldown?: number; readonly maxBlocks?: number };
+type ConfigureOptions = DatastoreOptions & {
+  readonly cooldown?: number;
+  readonly maxBlocks?: number;
+  readonly leakGrace?: number;
+};
 
-async function configure({ cooldown, maxBlocks, ...options }: ConfigureOptions): Promise<void> {
+async function configure({ cooldown, maxBlocks, leakGrace, ...options }: ConfigureOptions): Promise<void> {
   await withStore(options, async (store) => {
     const stored = await store.get('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME);
     const changes = {
       ...(cooldown === undefined ? {} : { ipCooldownSeconds: cooldown }),
       ...(maxBlocks === undefined ? {} : { maxBlocksPerHost: maxBlocks }),
+      ...(leakGrace === undefined ? {} : { leakGraceSeconds: leakGrace }),
     };
     if (Object.keys(changes).length === 0) return print(stored);
     const wanted = {
@@ -42,6 +52,8 @@ function print(configuration: IpamConfiguration | undefined): void {
   const { ipCooldownSeconds = 0, maxBlocksPerHost = 0 } = configuration?.spec ?? {};
   console.log(`cooldown: ${ipCooldownSeconds} s`);
   console.log(`max blocks: ${maxBlocksPerHost === 0 ? 'as many as a node needs' : maxBlocksPerHost}`);
+  const graceMs = leakGraceMs(configuration);
+  console.log(`leak grace: ${graceMs === undefined ? 'nothing is set free by itself' : `${graceMs / 1000} s`}`);
 }
 
 function number(text: string): number {

@@ -73,7 +73,9 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.equal(ipam('check').status, 0);
 
   const configured = margay(['ipam', 'configure', '--cooldown', '60', ...source.slice(0, 2)]);
-  assert.match(configured.stdout, /cooldown: 60 s/);
+  assert.match(configured.stdout, /cooldown: 60 s\n.*\nleak grace: 900 s/);
+  const grace = margay(['ipam', 'configure', '--leak-grace', '0', ...source.slice(0, 2)]);
+  assert.match(grace.stdout, /cooldown: 60 s\n.*\nleak grace: nothing is set free by itself/);
   const refused = margay(['ipam', 'configure', '--cooldown', '1201', ...source.slice(0, 2)]);
   assert.match(refused.stderr, /spec\.ipCooldownSeconds: 1201 is out of range, expected 0 to 1200/);
   assert.equal((await web.cni('DEL')).code, 0);

@@ -4,6 +4,8 @@ import { metadataSchema } from './metadata.ts';
 
 /** The one object that counts. */
 export const IPAM_CONFIGURATION_NAME = 'default';
+/** Calico's leakGracePeriod. */
+const LEAK_GRACE_SECONDS = 900;
 
 export const ipamConfigurationSchema = z.looseObject({
   apiVersion: z.literal('projectcalico.org/v3'),
@@ -18,6 +20,10 @@ export const ipamConfigurationSchema = z.looseObject({
     strictAffinity: z.boolean().exactOptional(),
     /** `false` has no effect, and `withoutEffect()` says so. */
     autoAllocateBlocks: z.boolean().exactOptional(),
+    /**
+     * How long nobody must have used an address or a block before it is set free by itself. Absent: 15 minutes. 0: never.
+     */
+    leakGraceSeconds: z.int().min(0, 'expected 0 to 86400').max(86400, 'expected 0 to 86400').exactOptional(),
   }),
 });
 
@@ -28,4 +34,10 @@ export function withoutEffect({ metadata, spec }: IpamConfiguration): readonly s
   if (spec.autoAllocateBlocks !== false) return [];
   const why = 'nodes claim blocks as they need them, up to maxBlocksPerHost';
   return [`Cannot follow spec.autoAllocateBlocks of IPAMConfiguration "${metadata.name}": ${why}, expected true`];
+}
+
+/** In milliseconds; `undefined`: what leaked stays until somebody sets it free by hand. */
+export function leakGraceMs(configuration: IpamConfiguration | undefined): number | undefined {
+  const { leakGraceSeconds = LEAK_GRACE_SECONDS } = configuration?.spec ?? {};
+  return leakGraceSeconds === 0 ? undefined : leakGraceSeconds * 1000;
 }
