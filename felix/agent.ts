@@ -18,6 +18,8 @@ import { replaySpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { resourceKey } from '../datastore/resources/index.ts';
+import { leakGraceMs } from '../datastore/resources/ipam-configuration.ts';
+import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
@@ -42,6 +44,8 @@ import { createCniEndpoints } from './cni-endpoints.ts';
 import { cniStatus } from './cni-status.ts';
 import { type Config, closedMetricsPort } from './config.ts';
 import { serveControl } from './control.ts';
+import type { Config } from './config.ts';
+import { type ControlSource, serveControl } from './control.ts';
 import { feedDatastore } from './datastore-feed.ts';
 import { generationsInUse } from './driver/conntrack.ts';
 import { createNatDriver, type NatDriver } from './driver/nat.ts';
@@ -52,6 +56,7 @@ import { createEndpointWaiters } from './endpoint-waiters.ts';
 import { liveVerdict } from './explain/live-verdict.ts';
 import { ipamView, releaseLeak } from './ipam-view.ts';
 import { createKernelNews } from './kernel-news.ts';
+import { sweepLeaks } from './leak-sweep.ts';
 import { createLoopDelay } from './loop-delay.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
@@ -207,6 +212,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   });
   const loop = createLoopDelay();
   const addresses = { node: config.node, ipam, rtnl, routes: routeDriver };
+  const releaseAddress: ControlSource['releaseAddress'] = (asked) =>
+    releaseLeak({ ...addresses, detach: endpoints.detach, nowMs: Date.now() }, asked);
   const bgpParts: BgpParts = {
     node: config.node,
     model,
@@ -243,7 +250,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     ipam: () => ipamView(addresses),
     bgp: createBgpDocuments(bgpParts),
     metrics,
-    releaseAddress: (asked) => releaseLeak({ ...addresses, detach: endpoints.detach, nowMs: Date.now() }, asked),
+    releaseAddress,
   });
 
   nodeStatus = keepNodeStatus({
@@ -272,9 +279,10 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await supply.secure();
   mtu.bytes();
 
+  const wiring = createWiring(rtnl, log);
   const handler = createCniHandler({
     ipam,
-    wiring: createWiring(rtnl, log),
+    wiring,
     endpoints,
     mtu: mtu.bytes,
     families: ipam.families,
@@ -293,6 +301,13 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);
   state.servesCni = true;
   await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  const leaks = {
+    ...{ ipam, wiring, resource: model.resource, release: releaseAddress, log },
+    view: () => ipamView(addresses),
+    storeProblem: () => state.storeProblem,
+    graceMs: () => leakGraceMs(model.addressing.ipamConfiguration()),
+  };
+  sweepLeaks(leaks, signal);
   // Not only at the end: an agent that is killed leaves what it compiled, too.
   flushCompileCache();
   keepHeapSmall();
