@@ -110,4 +110,12 @@ test('an address whose pod vanished without DEL is found and set free', async (t
   assert.match(ipam('show', '--blocks').stdout, / 256 +1 +0\n$/);
   assert.match(ipam('show', live.ip).stdout, /assigned: to pod shop\/live/);
   assert.match(ipam('release', '--from-report', report).stderr, /it is not assigned/);
+
+  // The datastore has forgotten the node; its agent has not.
+  await node.store.delete('Pod', 'shop', 'live');
+  await node.store.delete('Node', undefined, 'node1');
+  assert.match(
+    ipam('check').stdout,
+    /^block-of-no-node: .*: there is no such Node, but pod "shop\/live" on node "node1" has an address of it$/m,
+  );
 });
