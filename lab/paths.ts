@@ -41,6 +41,7 @@ export const labFiles = (lab: string) => {
     datastore: join(directory, 'datastore.db'),
     pods: join(directory, 'pods'),
     runtime: daemon(directory, 'runtime'),
+    controller: daemon(directory, 'controller'),
   };
 };
 

@@ -20,6 +20,7 @@ export async function labStatus(spec: LabSpec) {
     datastore: files.datastore,
     segment: { netns: segmentNetns(lab) },
     runtime: daemonState(files.runtime, 'runtime/main.ts'),
+    controller: daemonState(files.controller, 'main.ts controller'),
     tor: {
       kind: tor.kind,
       address: tor.address,
@@ -75,7 +76,7 @@ function podStatus(lab: string, sandbox: Sandbox) {
 
 /** The status as text, two lines per program at most. */
 export function printStatus(status: LabStatus): string {
-  const { name, directory, datastore, segment, runtime, tor, nodes, pods } = status;
+  const { name, directory, datastore, segment, runtime, controller, tor, nodes, pods } = status;
   const table = (rows: readonly (readonly string[])[]): readonly string[] => {
     const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
     return rows.map((row) =>
@@ -88,10 +89,11 @@ export function printStatus(status: LabStatus): string {
   const number = (pid: number | undefined): string => (pid === undefined ? '-' : String(pid));
   return [
     `Lab ${name} in ${directory}`,
-    `Datastore ${datastore}`,
-    `Segment   ${segment.netns}`,
-    `Runtime   process ${number(runtime.pid)}, log ${runtime.log}`,
-    `ToR       ${tor.kind} at ${tor.address} in ${tor.netns}: ${tor.daemons
+    `Datastore  ${datastore}`,
+    `Segment    ${segment.netns}`,
+    `Runtime    process ${number(runtime.pid)}, log ${runtime.log}`,
+    `Controller process ${number(controller.pid)}, log ${controller.log}`,
+    `ToR        ${tor.kind} at ${tor.address} in ${tor.netns}: ${tor.daemons
       .map((each) => `${each.name} (process ${number(each.pid)}, log ${each.log})`)
       .join(', ')}`,
     '',

@@ -44,7 +44,7 @@ export async function up({ name, nodes, tor, lifetime = 'until-down', progress, 
     makeDirectories(spec);
     await Promise.all([makeSegment(spec), writeObjects(spec)]);
     signal.throwIfAborted();
-    progress('starting gobgpd and the agent on every node, the ToR, and the runtime');
+    progress('starting gobgpd and the agent on every node, the ToR, the runtime, and the controller');
     await startPrograms(spec);
     signal.throwIfAborted();
     await waitForPrograms(spec, signal);
@@ -116,6 +116,13 @@ async function startPrograms(spec: LabSpec): Promise<void> {
     lab,
     command: [NODE_EXECUTABLE, '--disable-warning=ExperimentalWarning', program('runtime', 'main.ts'), lab],
     files: labFiles(lab).runtime,
+  });
+  const cli = join(SOURCE_DIRECTORY, 'cli', 'main.ts');
+  const { datastore, controller } = labFiles(lab);
+  await startSupervised({
+    lab,
+    command: [NODE_EXECUTABLE, '--disable-warning=ExperimentalWarning', cli, 'controller', '--datastore', datastore],
+    files: controller,
   });
   await startSupervised({
     lab,

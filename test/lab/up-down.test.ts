@@ -126,8 +126,8 @@ const hasPodOf = (lab: string, pid: number | undefined): boolean =>
 
 /** Everything that a status names. */
 function namedIn(status: LabStatus) {
-  const { nodes, tor, pods, runtime, segment, datastore } = status;
-  const supervised = [runtime, tor.outside, ...nodes.flatMap(({ agent, gobgpd }) => [agent, gobgpd])];
+  const { nodes, tor, pods, runtime, controller, segment, datastore } = status;
+  const supervised = [runtime, controller, tor.outside, ...nodes.flatMap(({ agent, gobgpd }) => [agent, gobgpd])];
   const pids = [
     ...supervised.flatMap(({ pid, supervisorPid }) => [pid, supervisorPid]),
     ...[...tor.daemons, ...pods].map(({ pid }) => pid),
