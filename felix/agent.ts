@@ -23,13 +23,10 @@ import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
-import { listLinks } from '../lib/linux/links.ts';
 import { trimMalloc } from '../lib/linux/malloc-trim.ts';
-import { monitorRoutes, type RtEvents } from '../lib/linux/route-monitor.ts';
 import { lookUpRoute, type Route } from '../lib/linux/routes.ts';
-import { openRtnl, type Rtnl } from '../lib/linux/rtnl.ts';
+import { openRtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
-import { watchNftables } from '../lib/nftables/events.ts';
 import { openNftables } from '../lib/nftables/nfnetlink.ts';
 import { untilDone } from '../lib/until-done.ts';
 import { adoptLostEndpoints, keepOutWhileThere } from './adopt-endpoints.ts';
@@ -45,19 +42,18 @@ import { type Config, closedMetricsPort } from './config.ts';
 import { type ControlSource, serveControl } from './control.ts';
 import { feedDatastore } from './datastore-feed.ts';
 import { generationsInUse } from './driver/conntrack.ts';
-import { createNatDriver, type NatDriver } from './driver/nat.ts';
+import { createNatDriver } from './driver/nat.ts';
 import { createNftDriver } from './driver/nftables.ts';
 import { createRouteDriver } from './driver/routes.ts';
 import { createEffects, type Effects } from './effects.ts';
 import { createEndpointWaiters } from './endpoint-waiters.ts';
 import { liveVerdict } from './explain/live-verdict.ts';
 import { ipamView, releaseLeak } from './ipam-view.ts';
-import { createKernelNews } from './kernel-news.ts';
 import { sweepLeaks } from './leak-sweep.ts';
 import { createLoopDelay } from './loop-delay.ts';
 import type { Event } from './model/events.ts';
 import type { LearnedRoutes } from './model/learned.ts';
-import { createModel, type Model } from './model/model.ts';
+import { createModel } from './model/model.ts';
 import { keepNodeStatus, type NodeStatusWriter } from './node-status.ts';
 import { compareBlocks, followOwnBlocks } from './own-blocks.ts';
 import { createPeerHistory } from './peer-history.ts';
@@ -70,9 +66,7 @@ import { unusedGeneration } from './revoke-generation.ts';
 import { createRevoker } from './revoker.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { endpointRules, statusView } from './views.ts';
-
-/** Time between two whole readings of the kernel, in milliseconds, besides those that events ask for. */
-const FULL_VERIFY_MS = { least: 60_000, most: 90_000 } as const;
+import { watchKernel } from './watch-kernel.ts';
 
 /** Runs until `signal` aborts; nothing in the kernel is removed then. @throws Error when it cannot start */
 export async function runAgent(config: Config, log: Log, signal: AbortSignal): Promise<void> {
@@ -324,54 +318,6 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   await revoker.close();
   ipam.close();
   store.close();
-}
-
-/** Somebody else's changes of what is ours are seen by events, and by a whole reading from time to time. */
-function watchKernel(options: {
-  readonly rtnl: Rtnl;
-  /** Of the socket whose changes are ours. */
-  readonly nftPort: number;
-  readonly model: Model;
-  readonly effects: Effects;
-  readonly nat: NatDriver;
-  /** The node may have other addresses. */
-  readonly onAddresses: () => void;
-  /** A link is gone, or may be. */
-  readonly onLinkGone: () => void;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-}): void {
-  const { rtnl, nftPort, model, effects, nat, onAddresses, onLinkGone, log, signal } = options;
-  const newsOf = createKernelNews(listLinks(rtnl), (name) => model.endpoints().some(({ ifName }) => ifName === name));
-  const onEvents = (events: RtEvents): void => {
-    const news = newsOf(events);
-    if (news.addresses) onAddresses();
-    if (news.linkGone) onLinkGone();
-    if (news.routes) effects.verifySoon('routes');
-  };
-  const onError = (error: Error): void => log.error({ err: error }, 'kernel route events lost');
-  monitorRoutes({ onEvents, onError, ownPorts: () => new Set([rtnl.portId]), signal });
-  watchNftables({
-    table: POLICY_TABLE.name,
-    portId: nftPort,
-    onChange: ({ touched }) => effects.verifySoon('nftables', touched),
-    signal,
-  });
-  watchNftables({ table: NAT_TABLE.name, portId: nftPort, onChange: nat.verifySoon, signal });
-  let timer: NodeJS.Timeout | undefined;
-  const verifyAgain = (): void => {
-    // Never all nodes of a rack at the same moment.
-    const ms = FULL_VERIFY_MS.least + Math.random() * (FULL_VERIFY_MS.most - FULL_VERIFY_MS.least);
-    timer = setTimeout(() => {
-      effects.verifySoon('routes');
-      effects.verifySoon('nftables');
-      nat.verifySoon();
-      onLinkGone();
-      verifyAgain();
-    }, ms);
-  };
-  verifyAgain();
-  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
 }
 
 /** A port that is taken is no reason to leave pods without an agent. */
