@@ -303,6 +303,7 @@ test('bad namespaces are refused without a trace', async (t) => {
   execFileSync('mkfifo', [fifo]);
   const rows = [
     { name: 'missing', given: '/run/netns/never-was', expected: 8 },
+    { name: 'a name that no file has', given: `/run/netns/${'x'.repeat(300)}`, expected: 8 },
     { name: 'a file', given: '/etc/hostname', expected: 8 },
     { name: 'another kind', given: '/proc/self/ns/mnt', expected: 8 },
     { name: 'a folder', given: node.folder, expected: 8 },

@@ -63,6 +63,15 @@ test('parseRequest() refuses bad input with the number of the specification', as
     { name: 'id of dots', environment: { CNI_CONTAINERID: `a${'.'.repeat(127)}` }, expected: 4, text: /255 together/ },
     { name: 'interface of 16', environment: { CNI_IFNAME: 'a'.repeat(16) }, expected: 4, text: /CNI_IFNAME/ },
     { name: 'interface with a slash', environment: { CNI_IFNAME: 'a/b' }, expected: 4, text: /CNI_IFNAME/ },
+    { name: 'interface that the kernel numbers', environment: { CNI_IFNAME: 'eth%d' }, expected: 4, text: /without %/ },
+    { name: 'interface with a quote', environment: { CNI_IFNAME: 'a"b' }, expected: 4, text: /CNI_IFNAME "a\\"b"/ },
+    { name: 'interface of all parameters', environment: { CNI_IFNAME: 'all' }, expected: 4, text: /CNI_IFNAME "all"/ },
+    {
+      name: 'namespace path with a NUL',
+      environment: { CNI_NETNS: '/run/netns/x\0y' },
+      expected: 4,
+      text: /CNI_NETNS ".*x\\u0000y"/,
+    },
     { name: 'no namespace path', environment: { CNI_NETNS: '' }, expected: 4, text: /CNI_NETNS ""/ },
     { name: 'no pod', environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=x' }, expected: 4, text: /K8S_POD_NAME=NAME/ },
     {

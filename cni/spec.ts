@@ -194,7 +194,13 @@ function targetOf({ CNI_CONTAINERID, CNI_IFNAME }: CniEnvironment, network: stri
     );
   }
   const ifName = parseIfName(CNI_IFNAME ?? '');
-  if (!ifName.ok) throw invalidEnvironment('CNI_IFNAME', CNI_IFNAME, 'an interface name of at most 15 characters');
+  if (!ifName.ok) {
+    throw invalidEnvironment(
+      'CNI_IFNAME',
+      CNI_IFNAME,
+      'an interface name of at most 15 characters, without %, / : or quotes',
+    );
+  }
   const handle = handleOf({ network, containerId: CNI_CONTAINERID, ifName: ifName.value });
   if (handle.length > MAX_HANDLE) {
     throw invalidEnvironment(
@@ -207,10 +213,12 @@ function targetOf({ CNI_CONTAINERID, CNI_IFNAME }: CniEnvironment, network: stri
 }
 
 function netnsOf({ CNI_NETNS }: CniEnvironment): string {
-  if (CNI_NETNS?.startsWith('/') !== true || CNI_NETNS.length > 4095 || CNI_NETNS.split('/').includes('..')) {
+  const path = CNI_NETNS ?? '';
+  // No environment holds a NUL, but a frame may: to the kernel it would be the end of the path.
+  if (!path.startsWith('/') || path.length > 4095 || path.split('/').includes('..') || path.includes('\0')) {
     throw invalidEnvironment('CNI_NETNS', CNI_NETNS, 'the absolute path of a network namespace');
   }
-  return CNI_NETNS;
+  return path;
 }
 
 const argsOf = ({ CNI_ARGS = '' }: CniEnvironment): ReadonlyMap<string, string> =>

@@ -112,13 +112,13 @@ export function createWiring(rtnl: Rtnl, log: Log): Wiring {
 
   return {
     wirePod: async (pod) => {
-      if (isOwnNetns(pod.netns)) {
-        throw new CniError(
-          CNI_CODE.invalidNetns,
-          `Cannot wire a pod into "${pod.netns}": it is the node's own network namespace, expected the pod's`,
-        );
-      }
       try {
+        if (isOwnNetns(pod.netns)) {
+          throw new CniError(
+            CNI_CODE.invalidNetns,
+            `Cannot wire a pod into "${pod.netns}": it is the node's own network namespace, expected the pod's`,
+          );
+        }
         return await wire(pod);
       } catch (error) {
         throw asCniError(pod, error);

@@ -61,10 +61,14 @@ export function openNetns(path: string): number {
   }
 }
 
-/** Whether the path is the namespace that this process runs in. False when there is no such path. */
+/** Whether the path is the namespace that this process runs in. @throws KernelError when it cannot be looked at */
 export function isOwnNetns(path: string): boolean {
-  const there = statSync(path, { throwIfNoEntry: false });
-  return there !== undefined && readlinkSync(OWN_NETNS) === `net:[${there.ino}]`;
+  try {
+    const there = statSync(path, { throwIfNoEntry: false });
+    return there !== undefined && readlinkSync(OWN_NETNS) === `net:[${there.ino}]`;
+  } catch (error) {
+    throw asKernelError(`look at network namespace "${path}"`, error);
+  }
 }
 
 function asKernelError(op: string, error: unknown): unknown {
