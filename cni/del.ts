@@ -39,11 +39,11 @@ export async function del(
 export async function collectGarbage(
   deps: CniDeps,
   { lock, turn }: { readonly lock: KeyedLock; readonly turn: Turns },
-  { config, valid }: Extract<CniRequest, { kind: 'gc' }>,
+  { network, valid }: Extract<CniRequest, { kind: 'gc' }>,
 ): Promise<void> {
   const failures: string[] = [];
   const isStale = ({ handle }: { readonly handle: Handle }): boolean =>
-    !valid.has(handle) && partsOf(handle).network === config.name;
+    !valid.has(handle) && partsOf(handle).network === network;
   const attempt = async (handle: Handle, effect: () => Promise<void>): Promise<void> => {
     try {
       using _container = await lock(`container ${handle}`);

@@ -271,8 +271,10 @@ test('a DEL without an agent is carried out when there is one', async (t) => {
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
   succeeded(await node.call({ command: 'ADD', ...id }));
   await node.agent().kill('SIGKILL');
+  // What no DEL needs, and no ADD would take.
+  const config = { mtu: '1400', prevResult: null, runtimeConfig: { mac: 5 } };
   for (let n = 0; n < 3; n++)
-    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
+    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id, config })), { exitCode: 0, stdout: '' });
   const agent = await node.startAgent();
   assert.deepEqual(agent.ready, { ready: true, replayed: { done: 1, kept: 0 } });
   assert.deepEqual(await agent.tell({ kind: 'assignments' }), []);

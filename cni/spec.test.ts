@@ -42,6 +42,33 @@ test('parseRequest() lets a DEL name no pod and no namespace', () => {
   }
 });
 
+test('parseRequest() reads of a DEL only what it needs', () => {
+  const environment = { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'abc', CNI_IFNAME: 'eth0', CNI_ARGS: 'K8S_POD_NAME=X' };
+  const wrong = { mtu: '1400', prevResult: null, runtimeConfig: { mac: 5 }, ipam: [], dns: 1, type: {} };
+  for (const extra of [...Object.entries(wrong).map((entry) => Object.fromEntries([entry])), wrong]) {
+    assert.deepEqual(parseRequest({ environment, stdin: bytes({ ...CONFIG, ...extra }) }), {
+      kind: 'del',
+      handle: 'margay.abc.eth0',
+      containerId: 'abc',
+      ifName: 'eth0',
+    });
+  }
+  assert.throws(() => parseRequest({ environment, stdin: bytes({ ...CONFIG, name: 5 }) }), { code: 7 });
+});
+
+test('parseRequest() takes null for an empty list of a GC, and no list for a mistake', () => {
+  const config = { ...CONFIG, cniVersion: '1.1.0', mtu: '1400' };
+  const gc = (valid: unknown) =>
+    parseRequest({
+      environment: { CNI_COMMAND: 'GC' },
+      stdin: bytes({ ...config, 'cni.dev/valid-attachments': valid }),
+    });
+  for (const empty of [null, []]) assert.deepEqual(gc(empty), { kind: 'gc', network: 'margay', valid: new Set() });
+  const listed = gc([{ containerID: 'a', ifname: 'eth0' }]);
+  assert.deepEqual(listed, { kind: 'gc', network: 'margay', valid: new Set(['margay.a.eth0']) });
+  for (const wrong of [undefined, 'a', [null], [{ containerID: 'a' }]]) assert.throws(() => gc(wrong), { code: 7 });
+});
+
 test('parseRequest() refuses bad input with the number of the specification', async (t) => {
   const rows: readonly {
     name: string;

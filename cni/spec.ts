@@ -29,9 +29,9 @@ export type CniRequest =
       PodName)
   | ({ readonly kind: 'check'; readonly config: NetConf; readonly netns: string } & Target)
   /** `pod` is absent when the runtime did not name it well; DEL succeeds all the same. */
-  | ({ readonly kind: 'del'; readonly config: NetConf; readonly podName?: PodName } & Target)
-  | { readonly kind: 'gc'; readonly config: NetConf; readonly valid: ReadonlySet<Handle> }
-  | { readonly kind: 'status'; readonly config: NetConf };
+  | ({ readonly kind: 'del'; readonly podName?: PodName } & Target)
+  | { readonly kind: 'gc'; readonly network: string; readonly valid: ReadonlySet<Handle> }
+  | { readonly kind: 'status' };
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -64,10 +64,17 @@ const resultSchema = z.looseObject({
 /** Belongs to whoever calls; what is not in the form of the CNI conventions is for others. */
 const argsSchema = z.looseObject({ cni: z.looseObject({ ips: z.array(z.string()).optional() }).optional() });
 
-/** The network configuration. Unknown keys belong to others in the chain, or to the runtime. */
-const netConfSchema = z.looseObject({
+/** What every verb needs of the network configuration. */
+const networkSchema = z.looseObject({
   cniVersion: z.enum(SUPPORTED_VERSIONS),
   name: z.string().regex(NAME, 'expected letters, digits, dots, dashes and underscores, at most 128'),
+});
+
+/** A runtime in Go that has no attachment may say so with `null`. */
+const gcSchema = networkSchema.extend({ 'cni.dev/valid-attachments': z.array(attachmentSchema).nullish() });
+
+/** The network configuration. Unknown keys belong to others in the chain, or to the runtime. */
+const netConfSchema = networkSchema.extend({
   type: z.string(),
   /** 0: the node's. IPv4 needs 68 bytes (RFC 791). */
   mtu: z.union([z.literal(0), z.int().min(68).max(65535)], 'expected 0, or 68 to 65535 bytes').optional(),
@@ -84,7 +91,6 @@ const netConfSchema = z.looseObject({
     })
     .optional(),
   prevResult: resultSchema.optional(),
-  'cni.dev/valid-attachments': z.array(attachmentSchema).optional(),
 });
 
 export type NetConf = z.output<typeof netConfSchema>;
@@ -94,11 +100,12 @@ const knownVersionSchema = z.looseObject({ cniVersion: z.enum(SUPPORTED_VERSIONS
 
 /** @throws CniError 1, 2, 4, 6 or 7 */
 export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
-  const config = parseConfig(stdin);
+  const json = readJson(stdin);
   const command = environment.CNI_COMMAND;
-  checkVerb(command ?? '', config.cniVersion);
+  checkVersion(json, command ?? '');
   switch (command) {
-    case 'ADD':
+    case 'ADD': {
+      const config = parseConfig(netConfSchema, json);
       refuseOtherIpam(config);
       if (config.prevResult !== undefined) {
         throw invalidConfig('prevResult: another plugin ran before, expected to be the first of the list');
@@ -111,18 +118,24 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
         ...targetOf(environment, config.name),
         ...podNameOf(environment),
       };
-    case 'CHECK':
-      return { kind: 'check', config, netns: netnsOf(environment), ...targetOf(environment, config.name) };
-    case 'DEL': {
-      const podName = attempt(() => podNameOf(environment));
-      const target = targetOf(environment, config.name);
-      return { kind: 'del', config, ...target, ...(podName === undefined ? {} : { podName }) };
     }
-    case 'GC':
-      return { kind: 'gc', config, valid: validOf(config) };
+    case 'CHECK': {
+      const config = parseConfig(netConfSchema, json);
+      return { kind: 'check', config, netns: netnsOf(environment), ...targetOf(environment, config.name) };
+    }
+    case 'DEL': {
+      // What DEL does not need must not keep a pod from going.
+      const { name } = parseConfig(networkSchema, json);
+      const podName = attempt(() => podNameOf(environment));
+      return { kind: 'del', ...targetOf(environment, name), ...(podName === undefined ? {} : { podName }) };
+    }
+    case 'GC': {
+      const config = parseConfig(gcSchema, json);
+      return { kind: 'gc', network: config.name, valid: validOf(config) };
+    }
     case 'STATUS':
-      refuseOtherIpam(config);
-      return { kind: 'status', config };
+      refuseOtherIpam(parseConfig(netConfSchema, json));
+      return { kind: 'status' };
     default:
       throw invalidEnvironment('CNI_COMMAND', command, 'one of ADD, DEL, CHECK, GC, STATUS, VERSION');
   }
@@ -134,7 +147,18 @@ export function versionForError(stdin: Uint8Array): string {
   return version?.cniVersion ?? '1.1.0';
 }
 
-function checkVerb(command: string, version: CniVersion): void {
+function checkVersion(json: unknown, command: string): void {
+  const parsed = anyVersionSchema.safeParse(json);
+  if (!parsed.success) throw invalidConfig('expected a JSON object with "cniVersion", "name" and "type"');
+  const wanted = parsed.data.cniVersion;
+  const version = SUPPORTED_VERSIONS.find((each) => each === wanted);
+  if (version === undefined) {
+    throw new CniError(
+      CNI_CODE.incompatibleVersion,
+      `Cannot use cniVersion ${quote(wanted)}: expected one of ${SUPPORTED_VERSIONS.join(', ')}`,
+      'Set "cniVersion" of the network configuration to one of these',
+    );
+  }
   const since = SINCE[command];
   if (since === undefined || SUPPORTED_VERSIONS.indexOf(version) >= SUPPORTED_VERSIONS.indexOf(since)) return;
   throw new CniError(
@@ -144,19 +168,8 @@ function checkVerb(command: string, version: CniVersion): void {
   );
 }
 
-function parseConfig(stdin: Uint8Array): NetConf {
-  const json = readJson(stdin);
-  const version = anyVersionSchema.safeParse(json);
-  if (!version.success) throw invalidConfig('expected a JSON object with "cniVersion", "name" and "type"');
-  const wanted = version.data.cniVersion;
-  if (!SUPPORTED_VERSIONS.some((each) => each === wanted)) {
-    throw new CniError(
-      CNI_CODE.incompatibleVersion,
-      `Cannot use cniVersion ${quote(wanted)}: expected one of ${SUPPORTED_VERSIONS.join(', ')}`,
-      'Set "cniVersion" of the network configuration to one of these',
-    );
-  }
-  const parsed = netConfSchema.safeParse(json);
+function parseConfig<T>(schema: z.ZodType<T>, json: unknown): T {
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw invalidConfig(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
@@ -243,13 +256,11 @@ function podNameOf(environment: CniEnvironment): PodName {
 }
 
 // Attachments that could never have been ours are in nobody's way.
-function validOf(config: NetConf): ReadonlySet<Handle> {
+function validOf({ name, ...config }: z.output<typeof gcSchema>): ReadonlySet<Handle> {
   const listed = config['cni.dev/valid-attachments'];
   if (listed === undefined) throw invalidConfig('cni.dev/valid-attachments: expected a list of attachments');
   return new Set(
-    listed.map(({ containerID, ifname }) =>
-      handleOf({ network: config.name, containerId: containerID, ifName: ifname }),
-    ),
+    listed?.map(({ containerID, ifname }) => handleOf({ network: name, containerId: containerID, ifName: ifname })),
   );
 }
 

@@ -32,6 +32,11 @@ test('wishesOf() takes the runtime before the pod, and the pod before its namesp
       expected: { ...nothing, requested: ['10.244.1.7'], mac: '02:00:00:00:00:aa' },
     },
     {
+      name: 'empty CNI_ARGS',
+      given: { args: 'IP=;MAC=', pod: { ipAddrs: '["10.244.1.6"]' } },
+      expected: { ...nothing, requested: ['10.244.1.6'] },
+    },
+    {
       name: 'capability mac',
       given: { config: { runtimeConfig: { mac: '02:00:00:00:00:01' } }, args: 'MAC=02:00:00:00:00:aa' },
       expected: { ...nothing, mac: '02:00:00:00:00:01' },

@@ -123,10 +123,11 @@ const ANNOTATION = {
 } as const;
 
 function runtimeIps({ runtimeConfig, args }: NetConf, cniArgs: ReadonlyMap<string, string>): readonly Ip[] | undefined {
+  const ip = cniArgs.get('IP') ?? '';
   const lists = [
     { where: 'runtimeConfig.ips', code: CNI_CODE.invalidConfig, given: runtimeConfig?.ips },
     { where: 'args.cni.ips', code: CNI_CODE.invalidConfig, given: args?.cni?.ips },
-    { where: 'IP of CNI_ARGS', code: CNI_CODE.invalidEnvironment, given: cniArgs.get('IP')?.split(',') },
+    { where: 'IP of CNI_ARGS', code: CNI_CODE.invalidEnvironment, given: ip === '' ? [] : ip.split(',') },
   ];
   const first = lists.find(({ given }) => given !== undefined && given.length > 0);
   return first === undefined ? undefined : required(ipsSchema, first);
