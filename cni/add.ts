@@ -1,7 +1,7 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
 import { setImmediate } from 'node:timers/promises';
 import type { AssignOutcome } from '../ipam/ipam.ts';
-import type { Family } from '../lib/ip.ts';
+import { type Family, ipFamily } from '../lib/ip.ts';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { createUndo } from '../lib/undo.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
@@ -13,6 +13,9 @@ import { type Wishes, wishesOf } from './wishes.ts';
 
 type Add = Extract<CniRequest, { kind: 'add' }>;
 
+/** Bytes; the kernel refuses addresses on links with less (RFC 8200 §5). */
+const IPV6_MIN_MTU = 1280;
+
 /** @returns the result as JSON. @throws CniError */
 export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Promise<string> {
   const { ipam, wiring, endpoints, log } = deps;
@@ -21,6 +24,9 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const who = { namespace, pod, ...(uid === undefined ? {} : { uid }) };
   const wishes = wishesOf(request, await deps.podFacts?.(who));
   if (wishes.ignored.length > 0) log.warn({ ignored: wishes.ignored, handle }, 'annotations of a pod are not valid');
+  const families = familiesFor(deps, wishes, namespace);
+  const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;
+  if (mtu < IPV6_MIN_MTU && [...families, ...wishes.requested.map(ipFamily)].includes(6)) throw tooSmall(mtu, request);
   await clearLeftovers(deps, request);
 
   await using undo = createUndo((what, error) => log.error({ err: error, what, handle }, 'cannot undo an ADD'));
@@ -29,7 +35,7 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
     ...who,
     netns,
     hostIfName: hostName,
-    families: familiesFor(deps, wishes, namespace),
+    families,
     requested: wishes.requested,
     pools: wishes.pools,
   });
@@ -38,7 +44,6 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
     ipam.release(handle);
   });
 
-  const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;
   const { mac } = await wiring.wirePod({
     handle,
     netns,
@@ -122,6 +127,13 @@ async function applied(effect: () => Promise<void>, { namespace, pod }: Attachme
     );
   }
 }
+
+const tooSmall = (mtu: number, { namespace, pod }: Add): CniError =>
+  new CniError(
+    CNI_CODE.invalidConfig,
+    `Cannot attach pod "${namespace}/${pod}" with IPv6 and an MTU of ${mtu}: expected ${IPV6_MIN_MTU} or more`,
+    'Raise "mtu" of the network configuration or of the uplink, or give the pod IPv4 alone',
+  );
 
 const abandoned = ({ namespace, pod }: Add): CniError =>
   new CniError(

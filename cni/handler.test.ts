@@ -98,6 +98,28 @@ test('ADD gives both families, and no version more than its own words', async (t
   }
 });
 
+test('an MTU that is too small for IPv6 is refused before anything is done', async (t) => {
+  const node = await cniNode(t, ['10.244.0.0/16', 'fd00:10:244::/112']);
+  const pod = await testNetns(t, 'pod');
+  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  await node.startAgent();
+  for (const mtu of [68, 1279]) {
+    const refused = failed(await node.call({ command: 'ADD', ...id, config: { mtu } }));
+    assert.deepEqual(
+      [refused.code, refused.msg],
+      [7, `Cannot attach pod "shop/web-0" with IPv6 and an MTU of ${mtu}: expected 1280 or more`],
+    );
+    await nothingLeft(node, pod);
+    assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
+  }
+  succeeded(await node.call({ command: 'ADD', ...id, config: { mtu: 1280 } }));
+
+  const four = await nodeAndPod(t);
+  const small = { containerId: 'c1', netns: four.pod.path, pod: 'web-0', config: { mtu: 68 } };
+  succeeded(await four.node.call({ command: 'ADD', ...small }));
+  assert.match(await four.pod.exec('ip', '-o', 'link', 'show', 'dev', 'eth0'), / mtu 68 /);
+});
+
 test('ADD that fails at any step leaves nothing, and the next one succeeds', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
