@@ -1,8 +1,9 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
 import { setImmediate } from 'node:timers/promises';
+import { partsOf } from '../ipam/handle.ts';
 import type { AssignOutcome } from '../ipam/ipam.ts';
 import { type Family, ipFamily } from '../lib/ip.ts';
-import { hostIfName } from '../lib/linux/if-name.ts';
+import { hostIfName, type IfName } from '../lib/linux/if-name.ts';
 import { createUndo } from '../lib/undo.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
 import { CNI_CODE, CniError } from './errors.ts';
@@ -27,6 +28,7 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const families = familiesFor(deps, wishes, namespace);
   const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;
   if (mtu < IPV6_MIN_MTU && [...families, ...wishes.requested.map(ipFamily)].includes(6)) throw tooSmall(mtu, request);
+  refuseTakenName(deps, request, hostName);
   await clearLeftovers(deps, request);
 
   await using undo = createUndo((what, error) => log.error({ err: error, what, handle }, 'cannot undo an ADD'));
@@ -75,6 +77,31 @@ function familiesFor(deps: CniDeps, wishes: Wishes, namespace: string): readonly
   const served = wishes.families ?? [...new Set([...(deps.families?.(namespace) ?? [4]), ...named])];
   // Without any pool, the refusal shall name what is missing.
   return served.length === 0 ? [4] : served;
+}
+
+// The name of a host end is a hash of 44 bits. Only an earlier sandbox of the same pod makes room.
+function refuseTakenName({ ipam, wiring }: CniDeps, request: Add, hostName: IfName): void {
+  const { handle, containerId, ifName, namespace, pod } = request;
+  const holders = ipam
+    .assignments()
+    .filter((each) => each.hostIfName === hostName && each.state === 'attached' && each.handle !== handle);
+  const other = holders.find((each) => each.namespace !== namespace || each.pod !== pod);
+  if (other !== undefined) {
+    throw new CniError(
+      CNI_CODE.wiring,
+      `Cannot attach pod "${namespace}/${pod}": its interface "${hostName}" on the node is that of pod "${other.namespace}/${other.pod}", expected a name of its own`,
+      'The names of these two pods have the same hash: give one of them another name, or run it on another node',
+    );
+  }
+  const sibling = holders
+    .map((each) => ({ netns: each.netns, ...partsOf(each.handle) }))
+    .find((each) => each.containerId === containerId && wiring.isWired(each));
+  if (sibling === undefined) return;
+  throw new CniError(
+    CNI_CODE.alreadyAttached,
+    `Cannot attach interface "${ifName}" of network "${partsOf(handle).network}": the container has "${sibling.ifName}" of network "${sibling.network}", expected one interface per pod`,
+    'Call DEL for the other one first',
+  );
 }
 
 // What an ADD left that was killed half-way, or whose namespace is gone. An attachment that stands is an error.

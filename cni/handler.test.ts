@@ -192,6 +192,29 @@ test('a new sandbox of a pod takes over, and a late DEL of the old one leaves it
   await nothingLeft(node, fresh);
 });
 
+test('a pod whose interface name another pod has is refused, and so is a second interface', async (t) => {
+  const { node, pod: first } = await nodeAndPod(t);
+  const second = await testNetns(t, 'second');
+  // SHA-1 of "shop.web-2147440" and "shop.web-5178824" begin with the same 44 bits.
+  const one = { containerId: 'c1', netns: first.path, pod: 'web-2147440' };
+  const two = { containerId: 'c2', netns: second.path, pod: 'web-5178824' };
+  assert.equal(hostIfName('shop', one.pod), hostIfName('shop', two.pod));
+  const prevResult = succeeded(await node.call({ command: 'ADD', ...one }));
+  const refused = failed(await node.call({ command: 'ADD', ...two }));
+  assert.equal(refused.code, 103);
+  assert.match(refused.msg, /^Cannot attach pod "shop\/web-5178824": .* that of pod "shop\/web-2147440", expected/);
+  const sibling = failed(await node.call({ command: 'ADD', ...one, ifName: 'eth1' }));
+  assert.equal(sibling.code, 100);
+  assert.match(sibling.msg, /"eth1" of network "margay": the container has "eth0" of network "margay", expected one/);
+  for (const id of [two, { ...one, ifName: 'eth1' }]) {
+    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
+  }
+  const checked = await node.call({ command: 'CHECK', ...one, config: { prevResult } });
+  assert.deepEqual(outcome(checked), { exitCode: 0, stdout: '' });
+  assert.equal((await node.call({ command: 'DEL', ...one })).exitCode, 0);
+  succeeded(await node.call({ command: 'ADD', ...two }));
+});
+
 test('CHECK names what is missing', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const host = hostIfName('shop', 'web-0');
