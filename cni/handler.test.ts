@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { waitFor } from '../lib/wait-for.ts';
+import { whileBusy } from '../test/support/busy-agent.ts';
 import { type CniNode, type CniOutcome, cniNode } from '../test/support/cni-node.ts';
 import { type TestNetns, testNetns } from '../test/support/netns.ts';
 
@@ -324,6 +326,37 @@ test('a DEL without an agent is carried out when there is one', async (t) => {
   assert.deepEqual(agent.ready, { ready: true, replayed: { done: 1, kept: 0 } });
   assert.deepEqual(await agent.tell({ kind: 'assignments' }), []);
   await nothingLeft(node, pod);
+});
+
+test('a DEL that a busy agent did not take is carried out before long', async (t) => {
+  const node = await cniNode(t);
+  const pod = await testNetns(t, 'pod');
+  const agent = await node.startAgent({ replayEveryMs: 50 });
+  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  succeeded(await node.call({ command: 'ADD', ...id }));
+  await whileBusy(node.config.socket, async () => {
+    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
+  });
+  await waitFor('the DEL to be carried out', () => readdirSync(node.config.spool).length === 0);
+  assert.deepEqual(await agent.tell({ kind: 'assignments' }), []);
+  await nothingLeft(node, pod);
+});
+
+test('a container that is attached again is not taken for the one of a DEL before', async (t) => {
+  const { node, pod } = await nodeAndPod(t);
+  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  succeeded(await node.call({ command: 'ADD', ...id }));
+  await whileBusy(node.config.socket, async () => {
+    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
+    assert.equal(readdirSync(node.config.spool).length, 1);
+  });
+  const prevResult = succeeded(await node.call({ command: 'ADD', ...id }));
+  assert.deepEqual(readdirSync(node.config.spool), []);
+  await node.agent().kill('SIGKILL');
+  const { ready } = await node.startAgent();
+  assert.deepEqual(ready, { ready: true, replayed: { done: 0, kept: 0 } });
+  const checked = await node.call({ command: 'CHECK', ...id, config: { prevResult } });
+  assert.deepEqual(outcome(checked), { exitCode: 0, stdout: '' });
 });
 
 test('GC removes what the runtime does not list, STATUS is well', async (t) => {

@@ -1,16 +1,35 @@
-// DELs that came while no agent was there. The executable wrote each frame into a file; the agent carries them out after
-// it has begun to listen, so that none falls between.
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+// DELs that no agent answered: there was none, it hung, or it had too many callers. The executable wrote each frame into a
+// file and told the runtime that all is well, so they are carried out when the agent has begun to listen, once a minute,
+// and before the same container is attached again: a container that is back must not be taken for the one that went.
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Log } from '../lib/log.ts';
-import { CNI_CODE } from './errors.ts';
+import { CNI_CODE, CniError, printError } from './errors.ts';
 import { decodeFrame } from './frame.ts';
 import type { CniHandler } from './handler.ts';
+import { versionForError } from './spec.ts';
 
 /** Files done, and those kept for the next time. */
 export type Replay = { readonly done: number; readonly kept: number };
 
+export type Spool = {
+  /** The handler given, with an ADD behind the DEL that is kept for its container. */
+  readonly handle: CniHandler;
+  /** To be called once the agent listens. Never rejects: what cannot be done is logged and kept. */
+  readonly replay: () => Promise<Replay>;
+  /** Replays again and again until `signal` aborts, and resolves then. */
+  readonly keepReplaying: (signal: AbortSignal, everyMs?: number) => Promise<void>;
+};
+
+type Outcome =
+  | { readonly kind: 'done' }
+  /** It never will be carried out. */
+  | { readonly kind: 'hopeless'; readonly why: string }
+  | { readonly kind: 'failed'; readonly why: string };
+
+const REPLAY_EVERY_MS = 60_000;
 /** Unfinished files of a killed executable are older than this, in milliseconds. */
 const UNFINISHED_MS = 5 * 60_000;
 const MAX_FILE = 2 << 20;
@@ -22,47 +41,106 @@ const HOPELESS: readonly number[] = [
   CNI_CODE.invalidConfig,
 ];
 
-/** To be called once the agent listens. Never rejects: what cannot be done is logged and kept. */
-export async function replaySpool(directory: string, handle: CniHandler, log: Log): Promise<Replay> {
-  let [done, kept] = [0, 0];
-  for (const name of await filesOf(directory)) {
-    const path = join(directory, name);
+export function createSpool(directory: string, handle: CniHandler, log: Log): Spool {
+  const carryOut = async (file: string): Promise<Outcome> => {
+    const path = join(directory, file);
     try {
-      if (name.startsWith('.')) {
-        if (Date.now() - (await stat(path)).mtimeMs > UNFINISHED_MS) await rm(path, { force: true });
-        continue;
-      }
-      const why = await replay(path, handle);
-      if (why !== undefined) log.warn({ file: name, why }, 'spooled DEL dropped');
-      await rm(path, { force: true });
-      done++;
+      const outcome = await replayFile(path, handle);
+      if (outcome.kind === 'failed') log.warn({ file, why: outcome.why }, 'spooled DEL kept for the next time');
+      else rmSync(path, { force: true });
+      if (outcome.kind === 'hopeless') log.warn({ file, why: outcome.why }, 'spooled DEL dropped');
+      return outcome;
     } catch (error) {
-      kept++;
-      log.warn({ err: error, file: name }, 'spooled DEL kept for the next start');
+      log.warn({ err: error, file }, 'spooled DEL kept for the next time');
+      return { kind: 'failed', why: error instanceof Error ? error.message : String(error) };
     }
-  }
-  return { done, kept };
+  };
+
+  const replayAll = async (signal?: AbortSignal): Promise<Replay> => {
+    let [done, kept] = [0, 0];
+    for (const file of filesOf(directory)) {
+      if (signal?.aborted === true) break;
+      if (file.startsWith('.')) sweep(join(directory, file), log);
+      else if ((await carryOut(file)).kind === 'failed') kept++;
+      else done++;
+    }
+    return { done, kept };
+  };
+
+  return {
+    handle: async (frame, signal) => {
+      const { CNI_COMMAND, CNI_CONTAINERID = '', CNI_IFNAME = '' } = frame.environment;
+      // What is longer is no attachment, and would take its time.
+      const canBeKept = CNI_COMMAND === 'ADD' && CNI_CONTAINERID.length <= 128 && CNI_IFNAME.length <= 15;
+      const file = canBeKept ? spoolName(CNI_CONTAINERID, CNI_IFNAME) : undefined;
+      if (file === undefined || !existsSync(join(directory, file))) return await handle(frame, signal);
+      const outcome = await carryOut(file);
+      if (outcome.kind !== 'failed') return await handle(frame, signal);
+      const error = new CniError(
+        CNI_CODE.tryAgain,
+        `Cannot attach container "${CNI_CONTAINERID}": an earlier DEL of it failed, expected it to be gone`,
+        outcome.why,
+      );
+      return { exitCode: 1, stdout: printError(error, versionForError(frame.stdin)) };
+    },
+    replay: () => replayAll(),
+    keepReplaying: async (signal, everyMs = REPLAY_EVERY_MS) => {
+      while (!signal.aborted) {
+        // The end of the agent is no error.
+        await delay(everyMs, undefined, { signal }).catch(() => undefined);
+        await replayAll(signal);
+      }
+    },
+  };
 }
 
-// `undefined`: carried out; else why it never will be.
-async function replay(path: string, handle: CniHandler): Promise<string | undefined> {
-  const { size } = await stat(path);
-  if (size > MAX_FILE) return `it has ${size} bytes`;
-  const decoded = decodeFrame(await readFile(path));
-  if (decoded.kind !== 'frame') return decoded.kind === 'invalid' ? decoded.why : 'it is cut off';
-  if (decoded.frame.environment.CNI_COMMAND !== 'DEL') return 'it is not a DEL';
+/**
+ * The file of an attachment, as the executable names it: FNV-1a of 64 bits, twice, over both texts with their closing NUL.
+ */
+export function spoolName(containerId: string, ifName: string): string {
+  const first = hash(hash(FNV_OFFSET, containerId), ifName);
+  const second = hash(hash(BigInt.asUintN(64, ~first), ifName), containerId);
+  return [first, second].map((half) => half.toString(16).padStart(16, '0')).join('');
+}
+
+const FNV_OFFSET = 0xcbf29ce484222325n;
+const FNV_PRIME = 0x100000001b3n;
+
+const hash = (start: bigint, text: string): bigint =>
+  Buffer.from(`${text}\0`).reduce((h, byte) => BigInt.asUintN(64, (h ^ BigInt(byte)) * FNV_PRIME), start);
+
+// Read and handed over in one turn of the event loop: an ADD that finds the file gone is behind this DEL in the queue of
+// its container, and never before it.
+async function replayFile(path: string, handle: CniHandler): Promise<Outcome> {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  // The executable found somebody after all, and took it away.
+  if (size === undefined) return { kind: 'done' };
+  if (size > MAX_FILE) return { kind: 'hopeless', why: `it has ${size} bytes` };
+  const decoded = decodeFrame(readFileSync(path));
+  if (decoded.kind !== 'frame') {
+    return { kind: 'hopeless', why: decoded.kind === 'invalid' ? decoded.why : 'it is cut off' };
+  }
+  if (decoded.frame.environment.CNI_COMMAND !== 'DEL') return { kind: 'hopeless', why: 'it is not a DEL' };
   const { exitCode, stdout } = await handle(decoded.frame);
-  if (exitCode === 0) return undefined;
+  if (exitCode === 0) return { kind: 'done' };
   const { code, msg } = errorSchema.parse(JSON.parse(stdout));
-  if (HOPELESS.includes(code)) return msg;
-  throw new Error(msg);
+  return { kind: HOPELESS.includes(code) ? 'hopeless' : 'failed', why: msg };
 }
 
 const errorSchema = z.looseObject({ code: z.number(), msg: z.string() });
 
-async function filesOf(directory: string): Promise<readonly string[]> {
+function sweep(path: string, log: Log): void {
   try {
-    return (await readdir(directory)).sort();
+    const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+    if (written !== undefined && Date.now() - written > UNFINISHED_MS) rmSync(path, { force: true });
+  } catch (error) {
+    log.warn({ err: error, path }, 'unfinished DEL cannot be swept');
+  }
+}
+
+function filesOf(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).sort();
   } catch {
     // The executable makes the folder when it first needs it.
     return [];

@@ -14,7 +14,7 @@ import { restartGobgpd } from '../bgp/restart-gobgpd.ts';
 import { attachmentOf } from '../cni/attachment.ts';
 import { createCniHandler } from '../cni/handler.ts';
 import { serveCni } from '../cni/server.ts';
-import { replaySpool } from '../cni/spool.ts';
+import { createSpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { resourceKey } from '../datastore/resources/index.ts';
@@ -289,9 +289,11 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       }),
     log,
   });
-  const cni = await serveCni(join(config.runDirectory, 'cni.sock'), handler, log);
+  const spool = createSpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  const cni = await serveCni(join(config.runDirectory, 'cni.sock'), spool.handle, log);
   state.servesCni = true;
-  await replaySpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  await spool.replay();
+  const replaying = spool.keepReplaying(signal);
   const leaks = {
     ...{ ipam, wiring, resource: model.resource, release: releaseAddress, log },
     view: () => ipamView(addresses),
@@ -312,6 +314,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   metricsServer?.close();
   loop.close();
   await cni.close();
+  await replaying;
   bgp.close();
   effects.close();
   nat.close();

@@ -203,7 +203,7 @@ static int spooled_count(int folder) {
 }
 
 /* Keeps the frame for the agent: complete and on disk, or not at all. The name is that of the attachment, so that the
- * runtime's repetitions make one file. */
+ * runtime's repetitions make one file, and the agent finds it (cni/spool.ts). */
 static int spool(const char *name) {
   char temporary[64];
   if (make_folders(spool_folder) != 0) return -1;

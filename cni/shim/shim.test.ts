@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { cniExecutable } from '../../test/support/cni-call.ts';
 import { decodeFrame, encodeAnswer } from '../frame.ts';
+import { spoolName } from '../spool.ts';
 
 type Outcome = { readonly exitCode: number | null; readonly stdout: string; readonly ms: number };
 
@@ -76,7 +77,7 @@ test('without an agent, DEL is kept once per attachment, complete', async (t) =>
   for (let n = 0; n < 3; n++) assert.deepEqual(kept(await call(environment, config())), { exitCode: 0, stdout: '' });
   const names = readdirSync(spool);
   assert.equal(names.length, 1);
-  assert.match(names[0] ?? '', /^[0-9a-f]{32}$/);
+  assert.equal(names[0], spoolName('abc', 'eth0'));
   const path = join(spool, names[0] ?? '');
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.equal(statSync(spool).mode & 0o777, 0o700);

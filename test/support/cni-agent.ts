@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Attachment, Endpoints } from '../../cni/attachment.ts';
 import { createCniHandler } from '../../cni/handler.ts';
 import { serveCni } from '../../cni/server.ts';
-import { replaySpool } from '../../cni/spool.ts';
+import { createSpool } from '../../cni/spool.ts';
 import { createWiring } from '../../cni/wiring.ts';
 import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
 import { createIpam } from '../../ipam/allocator.ts';
@@ -26,6 +26,8 @@ export type AgentConfig = {
   readonly store: string;
   /** CIDRs of the pools; their families are those that pods get. */
   readonly pools: readonly string[];
+  /** How often it looks after kept DELs; absent: as an agent does. */
+  readonly replayEveryMs?: number;
 };
 
 export type AgentCommand =
@@ -63,8 +65,10 @@ const handler = createCniHandler({
   families: () => pools.map(({ spec }) => (spec.cidr.includes(':') ? 6 : 4)),
   log,
 });
-await serveCni(config.socket, handler, log);
-const replayed = await replaySpool(config.spool, handler, log);
+const spool = createSpool(config.spool, handler, log);
+await serveCni(config.socket, spool.handle, log);
+const replayed = await spool.replay();
+void spool.keepReplaying(new AbortController().signal, config.replayEveryMs);
 say({ ready: true, replayed });
 
 for await (const line of createInterface({ input: process.stdin })) {

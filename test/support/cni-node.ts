@@ -21,7 +21,7 @@ export type CniNode = CniCaller & {
   readonly config: AgentConfig;
   readonly agent: () => Agent;
   /** Starts the agent (again). */
-  readonly startAgent: () => Promise<Agent>;
+  readonly startAgent: (options?: Pick<AgentConfig, 'replayEveryMs'>) => Promise<Agent>;
 };
 
 export type Agent = {
@@ -56,8 +56,8 @@ export async function cniNode(t: TestContext, pools: readonly string[] = ['10.24
     config,
     ...cniCaller(config),
     agent: () => agent ?? assert.fail('no agent'),
-    startAgent: async () => {
-      agent = await startAgent(netns, config);
+    startAgent: async (options) => {
+      agent = await startAgent(netns, { ...config, ...options });
       return agent;
     },
   };
