@@ -6,7 +6,7 @@
 //   ipam (blocks) ──┼─► dispatch ─► model ────┤
 //   netlink events ─┤                         └─► bgp-runner ─► gobgpd
 //   bgp-runner ─────┘
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -70,8 +70,11 @@ import { watchKernel } from './watch-kernel.ts';
 
 /** Runs until `signal` aborts; nothing in the kernel is removed then. @throws Error when it cannot start */
 export async function runAgent(config: Config, log: Log, signal: AbortSignal): Promise<void> {
-  mkdirSync(config.runDirectory, { recursive: true, mode: 0o700 });
-  mkdirSync(config.stateDirectory, { recursive: true, mode: 0o700 });
+  for (const folder of [config.runDirectory, config.stateDirectory]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // One that was there may be open to others.
+    chmodSync(folder, 0o700);
+  }
   const store = openEmbeddedStore({ path: config.datastore.path, missing: 'refuse' });
   const rtnl = openRtnl();
   const nft = openNftables();

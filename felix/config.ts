@@ -13,9 +13,9 @@ const configSchema = z.strictObject({
     /** The SQLite file that all nodes share. */
     path: z.string().startsWith('/'),
   }),
-  /** Sockets: `cni.sock`, `control.sock`, `gobgp/gobgp.sock`; the pods' MTU in `mtu`. Lost at reboot. */
+  /** A folder of its own, for root alone. Sockets: `cni.sock`, `control.sock`, `gobgp/gobgp.sock`; the pods' MTU in `mtu`. Lost at reboot. */
   runDirectory: z.string().startsWith('/').default('/run/margay'),
-  /** Journal of addresses and the spool of DELs. Survives a reboot. */
+  /** A folder of its own, for root alone. Journal of addresses and the spool of DELs. Survives a reboot. */
   stateDirectory: z.string().startsWith('/').default('/var/lib/margay'),
   /** MTU of pod interfaces in bytes, 1280 to 65535. Absent: that of the interface with the node's address. */
   mtuBytes: z.int().min(1280).max(65535).exactOptional(),

@@ -1,9 +1,9 @@
-// What the runtime sees of a disk that is full, and of a machine that was started again.
+// What the runtime sees of a disk that is full, and of a machine that was started again; who may read the folders there.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { askAgent } from '../../cli/ipam/ask-agent.ts';
@@ -62,6 +62,21 @@ test('a full disk refuses new pods and lets the others go; a new boot frees all 
   // The runtime may only now say that the pods of before are gone.
   for (const id of [a, c]) succeeded(await call({ command: 'DEL', ...id }));
   assert.deepEqual([...(await heldBy(node)).keys()], ['margay.c1.eth0']);
+});
+
+test('folders that were open to others are for root alone once the agent runs', async (t) => {
+  const node = await agentNode(t);
+  const run = dirname(node.controlSocket);
+  const folders = [run, join(dirname(run), 'state')];
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, 0o755);
+  }
+  await node.start();
+  assert.deepEqual(
+    folders.map((folder) => statSync(folder).mode & 0o777),
+    [0o700, 0o700],
+  );
 });
 
 async function heldBy({ controlSocket }: AgentNode): Promise<ReadonlyMap<string, string>> {
