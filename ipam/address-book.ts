@@ -27,6 +27,8 @@ export type AddressBook = {
   /** Next free address of the block that has cooled down and is not reserved. */
   readonly next: (cidr: Cidr, isReserved: (ip: Ip) => boolean) => Ip | undefined;
   readonly isFree: (ip: Ip) => boolean;
+  /** Another pod than this one, `namespace/name`, had the address until lately. */
+  readonly isCooling: (ip: Ip, pod: string | undefined) => boolean;
   /** The addresses must be free. @throws JournalError */
   readonly assign: (draft: Omit<Assignment, 'sequence'>) => Assignment;
   /** `undefined` when there is no such assignment. @throws JournalError */
@@ -73,7 +75,7 @@ export function createAddressBook(journal: Journal, cooling: Cooling, log: Log):
   const ownedAround = (ip: Ip): OwnedBlock | undefined =>
     owned.values().find(({ block }) => cidrContains(block.cidr, ip));
   const free = (assignment: Assignment): void => {
-    cooling.begin(assignment.ips);
+    cooling.begin(assignment.ips, `${assignment.namespace}/${assignment.pod}`);
     for (const ip of assignment.ips) {
       holders.delete(ip);
       released.add(ip);
@@ -102,6 +104,7 @@ export function createAddressBook(journal: Journal, cooling: Cooling, log: Log):
     next: (cidr, isReserved) =>
       owned.get(cidr)?.list.next((ip) => !avoided.has(ip) && !cooling.has(ip) && !isReserved(ip)),
     isFree: (ip) => !avoided.has(ip) && (ownedAround(ip)?.list.isFree(ip) ?? false),
+    isCooling: cooling.has,
     assign: (draft) => {
       flush();
       const assignment: Assignment = { ...draft, sequence: sequence + 1 };

@@ -157,13 +157,15 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
 const FAMILIES = [4, 6] as const satisfies readonly Family[];
 
 /** One wish per family in the order asked for; a text when the request contradicts itself. */
-function wishesOf({ namespace, families, requested = [], pools = {} }: AssignRequest): readonly Wish[] | string {
-  const all = new Map<Family, Wish>(families.map((family) => [family, { family, namespace, pools: pools[family] }]));
+function wishesOf({ namespace, pod, families, requested = [], pools = {} }: AssignRequest): readonly Wish[] | string {
+  const all = new Map<Family, Wish>(
+    families.map((family) => [family, { family, namespace, pod, pools: pools[family] }]),
+  );
   for (const address of requested) {
     const family = ipFamily(address);
     const other = all.get(family)?.address;
     if (other !== undefined) return `Cannot assign addresses "${other}" and "${address}": expected one per family`;
-    all.set(family, { family, namespace, address });
+    all.set(family, { family, namespace, pod, address });
   }
   return all.size === 0 ? 'Cannot assign an address: no address family is asked for' : [...all.values()];
 }

@@ -5,13 +5,14 @@ import type { Family, Ip } from '../lib/ip.ts';
 import type { AddressBook } from './address-book.ts';
 import type { PoolChooser } from './choose-pools-now.ts';
 import type { PoolChoice, PoolWant } from './model/choose-pools.ts';
-import { noPool, noPoolWith, type Refusal, takenBy } from './refusals.ts';
+import { noPool, noPoolWith, type Refusal, stillCooling, takenBy } from './refusals.ts';
 
 /** One address of a family: any, one of named pools, or this one. */
 export type Wish = {
   readonly family: Family;
   /** Absent: for the node, before there is a pod. */
   readonly namespace?: string;
+  readonly pod?: string;
   readonly pools?: readonly string[] | undefined;
   /** Outranks `pools`. */
   readonly address?: Ip | undefined;
@@ -34,8 +35,9 @@ export type PickParts = {
 
 export function pickAddress(wish: Wish, { book, choose, isReserved, isDoubted }: PickParts): Pick {
   const { usable, refused } = poolsFor(wish, choose);
-  const { family, address } = wish;
-  if (address !== undefined) return pickRequested(address, { usable, refused }, { book, isDoubted });
+  const { family, address, namespace, pod } = wish;
+  const parts = { choice: { usable, refused }, book, isDoubted };
+  if (address !== undefined) return pickRequested(address, `${namespace}/${pod}`, parts);
   if (usable.length === 0) return noPool(family, refused);
   const blocks = book.blocks().filter(({ cidr }) => !isDoubted(cidr));
   for (const pool of usable) {
@@ -48,7 +50,7 @@ export function pickAddress(wish: Wish, { book, choose, isReserved, isDoubted }:
 }
 
 /** The pools that may serve a wish. */
-export const poolsFor = ({ address, pools, ...about }: Wish, choose: PoolChooser): PoolChoice =>
+export const poolsFor = ({ address, pools, pod: _, ...about }: Wish, choose: PoolChooser): PoolChoice =>
   choose({ ...about, want: wantOf(address, pools) });
 
 /** Whether addresses of a block may be given in the name of a pool. */
@@ -62,13 +64,19 @@ function wantOf(address: Ip | undefined, pools: readonly string[] | undefined): 
 
 function pickRequested(
   ip: Ip,
-  { usable, refused }: PoolChoice,
-  { book, isDoubted }: Readonly<{ book: AddressBook; isDoubted: PickParts['isDoubted'] }>,
+  pod: string,
+  {
+    choice: { usable, refused },
+    book,
+    isDoubted,
+  }: { readonly choice: PoolChoice; readonly book: AddressBook; readonly isDoubted: PickParts['isDoubted'] },
 ): Pick {
   if (!usable.some(({ spec }) => cidrContains(spec.cidr, ip))) return noPoolWith(ip, refused);
   const holder = book.holderOf(ip);
   if (holder !== undefined) return takenBy(ip, holder);
   const block = book.blockOf(ip);
   if (block === undefined || isDoubted(block.cidr)) return { kind: 'claim' };
-  return book.isFree(ip) ? { kind: 'picked', ip } : takenBy(ip, 'an interface without an assignment');
+  if (!book.isFree(ip)) return takenBy(ip, 'an interface without an assignment');
+  // What is still sent to the pod that had it must not reach whoever asks for it.
+  return book.isCooling(ip, pod) ? stillCooling(ip) : { kind: 'picked', ip };
 }

@@ -26,6 +26,11 @@ export const takenBy = (ip: Ip, by: string): Refusal => ({
   why: `Cannot assign address "${ip}": ${by} has it, expected a free address`,
 });
 
+export const stillCooling = (ip: Ip): Refusal => ({
+  kind: 'unavailable',
+  why: `Cannot assign address "${ip}": another pod had it until lately, expected one that has cooled down`,
+});
+
 /** `why`: that of the refusal without the resting addresses. */
 export const coolingDown = (why: string, resting: number): Refusal => ({
   kind: 'unavailable',
