@@ -23,8 +23,8 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const { handle, containerId, ifName, netns, namespace, pod, uid, config } = request;
   const hostName = hostIfName(namespace, pod);
   const who = { namespace, pod, ...(uid === undefined ? {} : { uid }) };
-  const wishes = wishesOf(request, await deps.podFacts?.(who));
-  if (wishes.ignored.length > 0) log.warn({ ignored: wishes.ignored, handle }, 'annotations of a pod are not valid');
+  const wishes = wishesOf(request, await deps.podFacts?.(who), deps.podAddressRequests);
+  if (wishes.ignored.length > 0) log.warn({ ignored: wishes.ignored, handle }, 'annotations of a pod are not used');
   const families = familiesFor(deps, wishes, namespace);
   const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;
   if (mtu < IPV6_MIN_MTU && [...families, ...wishes.requested.map(ipFamily)].includes(6)) throw tooSmall(mtu, request);

@@ -14,7 +14,7 @@ import { createKeyedLock } from './keyed-lock.ts';
 import { type CniRequest, type PodName, parseRequest, versionForError } from './spec.ts';
 import { createTurns } from './turns.ts';
 import type { Wiring } from './wiring.ts';
-import type { PodFacts } from './wishes.ts';
+import type { PodAddressRequests, PodFacts } from './wishes.ts';
 
 export type CniDeps = {
   readonly ipam: Pick<Ipam, 'assign' | 'markAttached' | 'release' | 'find' | 'assignments'>;
@@ -26,6 +26,8 @@ export type CniDeps = {
   readonly families?: (namespace: string) => readonly Family[];
   /** What the datastore knows of a pod; `undefined`: it does not know it, or not this one of its name. */
   readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
+  /** Absent: `honour`. */
+  readonly podAddressRequests?: PodAddressRequests;
   /** Why no pod can be attached now (50), or existing ones suffer too (51). Cheap: the runtime asks every few seconds. */
   readonly status?: () => { readonly code: 50 | 51; readonly why: string } | undefined;
   readonly log: Log;

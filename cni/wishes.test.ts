@@ -94,6 +94,19 @@ test('wishesOf() ignores annotations that are not valid, and says so', async (t)
   }
 });
 
+test('wishesOf() lets a pod name no address and no MAC where it shall not, and the runtime still', () => {
+  const pod = { ipAddrs: '["10.244.1.5"]', hwAddr: '02:00:00:00:00:bb', ipFamilies: '["IPv6"]', ipv4pools: '["a"]' };
+  const { ignored, ...rest } = wishes({ pod }, 'ignore');
+  assert.deepEqual(rest, { requested: [], families: [6], pools: { 4: ['a'] } });
+  assert.deepEqual(
+    ignored.map((text) => /"cni\.projectcalico\.org\/(\w+)" of the pod: the agent has/.exec(text)?.[1]),
+    ['hwAddr', 'ipAddrs'],
+  );
+  const args = 'IP=10.244.1.7;MAC=02:00:00:00:00:aa';
+  const { requested, mac } = wishes({ pod, args }, 'ignore');
+  assert.deepEqual([requested, mac], [['10.244.1.7'], '02:00:00:00:00:aa']);
+});
+
 test('wishesOf() refuses what the runtime says wrong', async (t) => {
   const rows: readonly { name: string; given: Given; code: number; text: RegExp }[] = [
     { name: 'ips', given: { config: { runtimeConfig: { ips: ['x'] } } }, code: 7, text: /runtimeConfig\.ips \["x"\]/ },
@@ -122,7 +135,7 @@ test('wishesOf() never fails for an annotation', () => {
   fc.assert(fc.property(annotations, annotations, (pod, namespace) => void wishes({ pod, namespace })));
 });
 
-function wishes({ config = {}, args = '', pod = {}, namespace = {} }: Given) {
+function wishes({ config = {}, args = '', pod = {}, namespace = {} }: Given, policy?: 'ignore') {
   const prefixed = (given: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(given).map(([name, value]) => [`cni.projectcalico.org/${name}`, value]));
   const facts: PodFacts = { podAnnotations: prefixed(pod), namespaceAnnotations: prefixed(namespace) };
@@ -137,5 +150,5 @@ function wishes({ config = {}, args = '', pod = {}, namespace = {} }: Given) {
     stdin: new TextEncoder().encode(JSON.stringify({ cniVersion: '1.0.0', name: 'margay', type: 'margay', ...config })),
   });
   assert.ok(request.kind === 'add');
-  return wishesOf(request, facts);
+  return wishesOf(request, facts, policy);
 }

@@ -26,9 +26,12 @@ export type Wishes = {
   readonly pools: Readonly<Partial<Record<Family, readonly string[]>>>;
   /** Lower case. Absent: the kernel's choice. */
   readonly mac?: string;
-  /** Annotations that are not valid, as sentences. */
+  /** Annotations that are not valid or not wanted, as sentences. */
   readonly ignored: readonly string[];
 };
+
+/** Whether annotations may name addresses and a MAC (docs/adr/0014). */
+export type PodAddressRequests = 'honour' | 'ignore';
 
 const PREFIX = 'cni.projectcalico.org/';
 
@@ -36,6 +39,7 @@ const PREFIX = 'cni.projectcalico.org/';
 export function wishesOf(
   { config, args }: { readonly config: NetConf; readonly args: ReadonlyMap<string, string> },
   facts: PodFacts | undefined,
+  podAddressRequests: PodAddressRequests = 'honour',
 ): Wishes {
   const ignored: string[] = [];
   const annotation = <T>(name: string, schema: z.ZodType<T>, of: keyof PodFacts = 'podAnnotations'): T | undefined => {
@@ -54,9 +58,16 @@ export function wishesOf(
     annotation(`ipv${family}pools`, ANNOTATION.pools, 'namespaceAnnotations') ??
     config.ipam?.[`ipv${family}_pools`];
   const [four, six] = [pools(4), pools(6)];
+  const address = <T>(name: 'ipAddrs' | 'hwAddr', schema: z.ZodType<T>): T | undefined => {
+    if (podAddressRequests === 'honour') return annotation(name, schema);
+    if (facts?.podAnnotations[PREFIX + name] !== undefined) {
+      ignored.push(`Cannot use annotation "${PREFIX}${name}" of the pod: the agent has podAddressRequests "ignore"`);
+    }
+    return undefined;
+  };
   const families = annotation('ipFamilies', ANNOTATION.families);
-  const mac = runtimeMac(config, args) ?? annotation('hwAddr', macSchema);
-  const requested = runtimeIps(config, args) ?? annotation('ipAddrs', ANNOTATION.ips) ?? [];
+  const mac = runtimeMac(config, args) ?? address('hwAddr', macSchema);
+  const requested = runtimeIps(config, args) ?? address('ipAddrs', ANNOTATION.ips) ?? [];
   return {
     requested,
     ...(families === undefined ? {} : { families }),

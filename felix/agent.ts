@@ -281,6 +281,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     mtu: mtu.bytes,
     families: ipam.families,
     podFacts: (pod) => podFacts(model.resource, pod),
+    podAddressRequests: config.podAddressRequests,
     status: () =>
       cniStatus({
         rulesInForce: effects.ready(),

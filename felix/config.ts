@@ -24,6 +24,8 @@ const configSchema = z.strictObject({
    * programs, and what they change is repaired.
    */
   tableOwner: z.enum(['auto', 'off']).default('auto'),
+  /** Whether pods may name addresses and a MAC by annotation (docs/adr/0014); runtimes always may. */
+  podAddressRequests: z.enum(['honour', 'ignore']).default('honour'),
   /** Where metrics are served over TCP, in clear and to anybody who can connect. Absent: on the control socket alone. */
   metricsListen: z
     .strictObject({

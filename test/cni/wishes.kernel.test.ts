@@ -19,11 +19,35 @@ test('annotations choose address and MAC; those that are not valid choose nothin
 
   const wild = { ipAddrs: 'surprise', hwAddr: 'ff:ff:ff:ff:ff:ff', ipFamilies: '7', ipv4pools: '{}' };
   assert.ok((await addPod(node, 'wild', wild)).ip.startsWith(`${block}.`));
-  assert.match(node.log(), /annotations of a pod are not valid/);
+  assert.match(node.log(), /annotations of a pod are not used/);
 
   await assert.rejects(addPod(node, 'second', asked), /"code":101/);
   await assert.rejects(addPod(node, 'outside', { ipAddrs: '["203.0.113.9"]' }), /"code":102,.*203\.0\.113\.9/);
   await assert.rejects(addPod(node, 'six', { ipFamilies: '["IPv6"]' }), /"code":102,.*IPv6/);
+});
+
+test('annotations choose no address and no MAC where the agent shall ignore them', async (t) => {
+  const node = await agentNode(t, { podAddressRequests: 'ignore' });
+  await node.start();
+  const block = (await addPod(node, 'first', {})).ip.replace(/\.\d+$/, '');
+  const second = await addPod(node, 'second', { ipAddrs: `["${block}.77"]`, hwAddr: '02:00:00:00:00:4d' });
+  assert.notEqual(second.ip, `${block}.77`);
+  assert.doesNotMatch(await second.netns.exec('ip', 'link', 'show', 'dev', 'eth0'), /02:00:00:00:00:4d/);
+  assert.match(node.log(), /ipAddrs\\" of the pod: the agent has podAddressRequests/);
+});
+
+test('an address that another pod had until lately is for later', async (t) => {
+  const node = await agentNode(t);
+  await node.create({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPAMConfiguration',
+    metadata: { name: 'default' },
+    spec: { ipCooldownSeconds: 600 },
+  });
+  await node.start();
+  const { ip, cni } = await addPod(node, 'db-0', {});
+  assert.equal((await cni('DEL')).code, 0);
+  await assert.rejects(addPod(node, 'thief', { ipAddrs: `["${ip}"]` }), /"code":11,.* another pod had it until lately/);
 });
 
 test('annotations of pod and namespace choose pools', async (t) => {
