@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { waitFor } from '../lib/wait-for.ts';
-import { whileBusy } from '../test/support/busy-agent.ts';
-import { type CniNode, type CniOutcome, cniNode } from '../test/support/cni-node.ts';
-import { type TestNetns, testNetns } from '../test/support/netns.ts';
+import { failed, nodeAndPod, nothingLeft, outcome, succeeded } from '../test/support/cni-answers.ts';
+import { cniNode } from '../test/support/cni-node.ts';
+import { testNetns } from '../test/support/netns.ts';
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
@@ -100,28 +99,6 @@ test('ADD gives both families, and no version more than its own words', async (t
   }
 });
 
-test('an MTU that is too small for IPv6 is refused before anything is done', async (t) => {
-  const node = await cniNode(t, ['10.244.0.0/16', 'fd00:10:244::/112']);
-  const pod = await testNetns(t, 'pod');
-  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
-  await node.startAgent();
-  for (const mtu of [68, 1279]) {
-    const refused = failed(await node.call({ command: 'ADD', ...id, config: { mtu } }));
-    assert.deepEqual(
-      [refused.code, refused.msg],
-      [7, `Cannot attach pod "shop/web-0" with IPv6 and an MTU of ${mtu}: expected 1280 or more`],
-    );
-    await nothingLeft(node, pod);
-    assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
-  }
-  succeeded(await node.call({ command: 'ADD', ...id, config: { mtu: 1280 } }));
-
-  const four = await nodeAndPod(t);
-  const small = { containerId: 'c1', netns: four.pod.path, pod: 'web-0', config: { mtu: 68 } };
-  succeeded(await four.node.call({ command: 'ADD', ...small }));
-  assert.match(await four.pod.exec('ip', '-o', 'link', 'show', 'dev', 'eth0'), / mtu 68 /);
-});
-
 test('ADD that fails at any step leaves nothing, and the next one succeeds', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
@@ -192,29 +169,6 @@ test('a new sandbox of a pod takes over, and a late DEL of the old one leaves it
   succeeded(await node.call({ command: 'ADD', ...after }));
   assert.equal((await node.call({ command: 'DEL', ...after })).exitCode, 0);
   await nothingLeft(node, fresh);
-});
-
-test('a pod whose interface name another pod has is refused, and so is a second interface', async (t) => {
-  const { node, pod: first } = await nodeAndPod(t);
-  const second = await testNetns(t, 'second');
-  // SHA-1 of "shop.web-2147440" and "shop.web-5178824" begin with the same 44 bits.
-  const one = { containerId: 'c1', netns: first.path, pod: 'web-2147440' };
-  const two = { containerId: 'c2', netns: second.path, pod: 'web-5178824' };
-  assert.equal(hostIfName('shop', one.pod), hostIfName('shop', two.pod));
-  const prevResult = succeeded(await node.call({ command: 'ADD', ...one }));
-  const refused = failed(await node.call({ command: 'ADD', ...two }));
-  assert.equal(refused.code, 103);
-  assert.match(refused.msg, /^Cannot attach pod "shop\/web-5178824": .* that of pod "shop\/web-2147440", expected/);
-  const sibling = failed(await node.call({ command: 'ADD', ...one, ifName: 'eth1' }));
-  assert.equal(sibling.code, 100);
-  assert.match(sibling.msg, /"eth1" of network "margay": the container has "eth0" of network "margay", expected one/);
-  for (const id of [two, { ...one, ifName: 'eth1' }]) {
-    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
-  }
-  const checked = await node.call({ command: 'CHECK', ...one, config: { prevResult } });
-  assert.deepEqual(outcome(checked), { exitCode: 0, stdout: '' });
-  assert.equal((await node.call({ command: 'DEL', ...one })).exitCode, 0);
-  succeeded(await node.call({ command: 'ADD', ...two }));
 });
 
 test('CHECK names what is missing', async (t) => {
@@ -313,52 +267,6 @@ test('an ADD that nobody waits for any more is undone', async (t) => {
   );
 });
 
-test('a DEL without an agent is carried out when there is one', async (t) => {
-  const { node, pod } = await nodeAndPod(t);
-  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
-  succeeded(await node.call({ command: 'ADD', ...id }));
-  await node.agent().kill('SIGKILL');
-  // What no DEL needs, and no ADD would take.
-  const config = { mtu: '1400', prevResult: null, runtimeConfig: { mac: 5 } };
-  for (let n = 0; n < 3; n++)
-    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id, config })), { exitCode: 0, stdout: '' });
-  const agent = await node.startAgent();
-  assert.deepEqual(agent.ready, { ready: true, replayed: { done: 1, kept: 0 } });
-  assert.deepEqual(await agent.tell({ kind: 'assignments' }), []);
-  await nothingLeft(node, pod);
-});
-
-test('a DEL that a busy agent did not take is carried out before long', async (t) => {
-  const node = await cniNode(t);
-  const pod = await testNetns(t, 'pod');
-  const agent = await node.startAgent({ replayEveryMs: 50 });
-  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
-  succeeded(await node.call({ command: 'ADD', ...id }));
-  await whileBusy(node.config.socket, async () => {
-    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
-  });
-  await waitFor('the DEL to be carried out', () => readdirSync(node.config.spool).length === 0);
-  assert.deepEqual(await agent.tell({ kind: 'assignments' }), []);
-  await nothingLeft(node, pod);
-});
-
-test('a container that is attached again is not taken for the one of a DEL before', async (t) => {
-  const { node, pod } = await nodeAndPod(t);
-  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
-  succeeded(await node.call({ command: 'ADD', ...id }));
-  await whileBusy(node.config.socket, async () => {
-    assert.deepEqual(outcome(await node.call({ command: 'DEL', ...id })), { exitCode: 0, stdout: '' });
-    assert.equal(readdirSync(node.config.spool).length, 1);
-  });
-  const prevResult = succeeded(await node.call({ command: 'ADD', ...id }));
-  assert.deepEqual(readdirSync(node.config.spool), []);
-  await node.agent().kill('SIGKILL');
-  const { ready } = await node.startAgent();
-  assert.deepEqual(ready, { ready: true, replayed: { done: 0, kept: 0 } });
-  const checked = await node.call({ command: 'CHECK', ...id, config: { prevResult } });
-  assert.deepEqual(outcome(checked), { exitCode: 0, stdout: '' });
-});
-
 test('GC removes what the runtime does not list, STATUS is well', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const other = await testNetns(t, 'other');
@@ -422,36 +330,3 @@ test('many pods at once come and go', async (t) => {
   for (const pod of pods) await nothingLeft(node, pod);
   assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
 });
-
-type Result = {
-  readonly interfaces: readonly { readonly name: string; readonly mac: string }[];
-  readonly ips: readonly { readonly address: string }[];
-};
-
-function succeeded(answer: CniOutcome): Result {
-  assert.equal(answer.exitCode, 0, answer.stdout);
-  return JSON.parse(answer.stdout);
-}
-
-function failed(answer: CniOutcome): { readonly code: number; readonly msg: string; readonly details: string } {
-  assert.equal(answer.exitCode, 1, answer.stdout);
-  return JSON.parse(answer.stdout);
-}
-
-const outcome = ({ exitCode, stdout }: CniOutcome) => ({ exitCode, stdout });
-
-async function nodeAndPod(t: TestContext): Promise<{ readonly node: CniNode; readonly pod: TestNetns }> {
-  const node = await cniNode(t);
-  await node.startAgent();
-  return { node, pod: await testNetns(t, 'pod') };
-}
-
-/** Links go after the answer, so they are waited for; nothing but `lo` stays on either side. */
-async function nothingLeft(node: CniNode, pod: TestNetns): Promise<void> {
-  for (const netns of [node.netns, pod]) {
-    await waitFor(`${netns.name} to have no link but lo`, async () => {
-      const links: readonly { readonly ifname: string }[] = JSON.parse(await netns.exec('ip', '-j', 'link'));
-      return links.every(({ ifname }) => ifname === 'lo');
-    });
-  }
-}

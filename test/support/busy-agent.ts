@@ -1,6 +1,7 @@
 // An agent that takes no more calls: silent callers have all of its connections.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { waitFor } from '../../lib/wait-for.ts';
 
 /** As many as the server takes, see cni/server.ts; it drops silent ones after some seconds. */
 const MAX_CONNECTIONS = 1024;
@@ -20,9 +21,20 @@ export async function whileBusy(socket: string, work: () => Promise<void>): Prom
 }
 
 async function open(path: string): Promise<Socket> {
-  const socket = connect(path);
-  await once(socket, 'connect');
+  const socket = await waitFor('a connection to the agent', () => attempt(path), { everyMs: 2, timeoutMs: 30_000 });
   // What the agent does to it is not the question here.
   socket.on('error', () => undefined);
   return socket.resume();
+}
+
+/** `undefined`: more connections wait for the agent than the kernel keeps for it. */
+async function attempt(path: string): Promise<Socket | undefined> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return socket;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return undefined;
+    throw error;
+  }
 }
