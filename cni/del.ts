@@ -56,8 +56,10 @@ export async function collectGarbage(
   for (const { handle } of deps.ipam.assignments().filter(isStale)) {
     await attempt(handle, () => del(deps, lock, { handle }));
   }
-  // Links whose assignment the journal has lost.
-  for (const link of deps.wiring.wired().filter(isStale)) {
+  // Links whose assignment the journal has lost; the link of one that could not be detached stays with its rules.
+  const isLost = (link: { readonly handle: Handle }): boolean =>
+    isStale(link) && deps.ipam.find(link.handle) === undefined;
+  for (const link of deps.wiring.wired().filter(isLost)) {
     await attempt(link.handle, () => deps.wiring.unwirePod(link));
   }
   if (failures.length === 0) return;
