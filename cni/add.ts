@@ -1,6 +1,6 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
 import { setImmediate } from 'node:timers/promises';
-import { partsOf } from '../ipam/handle.ts';
+import { CONTAINER_NAMESPACE, partsOf } from '../ipam/handle.ts';
 import type { AssignOutcome } from '../ipam/ipam.ts';
 import { type Family, ipFamily } from '../lib/ip.ts';
 import { hostIfName, type IfName } from '../lib/linux/if-name.ts';
@@ -23,7 +23,8 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const { handle, containerId, ifName, netns, namespace, pod, uid, config } = request;
   const hostName = hostIfName(namespace, pod);
   const who = { namespace, pod, ...(uid === undefined ? {} : { uid }) };
-  const wishes = wishesOf(request, await deps.podFacts?.(who), deps.podAddressRequests);
+  const facts = namespace === CONTAINER_NAMESPACE ? undefined : await deps.podFacts?.(who);
+  const wishes = wishesOf(request, facts, deps.podAddressRequests);
   if (wishes.ignored.length > 0) log.warn({ ignored: wishes.ignored, handle }, 'annotations of a pod are not used');
   const families = familiesFor(deps, wishes, namespace);
   const mtu = config.mtu === undefined || config.mtu === 0 ? deps.mtu() : config.mtu;

@@ -35,10 +35,30 @@ test('parseRequest() reads an ADD', () => {
 });
 
 test('parseRequest() lets a DEL name no pod and no namespace', () => {
-  for (const CNI_ARGS of ['', 'nonsense', 'K8S_POD_NAME=../../x', '\n']) {
+  const podName = (CNI_ARGS: string) => {
     const environment = { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'abc', CNI_IFNAME: 'eth0', CNI_ARGS };
     const request = parseRequest({ environment, stdin: bytes(CONFIG) });
-    assert.ok(request.kind === 'del' && request.podName === undefined);
+    assert.ok(request.kind === 'del');
+    return request.podName;
+  };
+  for (const given of ['K8S_POD_NAME=../../x', 'K8S_POD_NAME=web', 'K8S_POD_NAMESPACE=;K8S_POD_NAME=']) {
+    assert.equal(podName(given), undefined, given);
+  }
+  // No pod at all: it is the container's own.
+  for (const given of ['', 'nonsense', '\n']) {
+    assert.deepEqual(podName(given), { namespace: 'margay-containers', pod: 'abc' }, given);
+  }
+});
+
+test('parseRequest() names a container that is no pod by its id', () => {
+  for (const CNI_ARGS of [undefined, '', 'IgnoreUnknown=1;IP=10.244.0.7', 'K8S_POD_UID=1-2']) {
+    const { CNI_ARGS: _, ...environment } = { ...ADD, CNI_CONTAINERID: 'Web_1.x' };
+    const given = CNI_ARGS === undefined ? environment : { ...environment, CNI_ARGS };
+    const request = parseRequest({ environment: given, stdin: bytes(CONFIG) });
+    assert.ok(request.kind === 'add');
+    const { namespace, pod, uid, handle } = request;
+    assert.deepEqual([namespace, pod, uid], ['margay-containers', 'Web_1.x', undefined]);
+    assert.equal(handle, 'margay.Web_1%2Ex.eth0');
   }
 });
 
@@ -101,6 +121,19 @@ test('parseRequest() refuses bad input with the number of the specification', as
     },
     { name: 'no namespace path', environment: { CNI_NETNS: '' }, expected: 4, text: /CNI_NETNS ""/ },
     { name: 'no pod', environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=x' }, expected: 4, text: /K8S_POD_NAME=NAME/ },
+    {
+      name: 'no pod name',
+      environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=x;K8S_POD_NAME=' },
+      expected: 4,
+      text: /CNI_ARGS/,
+    },
+    { name: 'no namespace', environment: { CNI_ARGS: 'K8S_POD_NAME=x' }, expected: 4, text: /K8S_POD_NAMESPACE=NAME/ },
+    {
+      name: 'a pod in the namespace of containers',
+      environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=margay-containers;K8S_POD_NAME=x' },
+      expected: 4,
+      text: /"margay-containers": it is for containers/,
+    },
     {
       name: 'pod with a quote',
       environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=x;K8S_POD_NAME="' },

@@ -1,7 +1,7 @@
 // The CNI protocol's input: environment and standard input of one call, parsed once into a request. Container ids,
 // names and paths come from outside and are used in kernel names and in file names, so everything is checked here.
 import { z } from 'zod';
-import { type Handle, handleOf } from '../ipam/handle.ts';
+import { CONTAINER_NAMESPACE, type Handle, handleOf } from '../ipam/handle.ts';
 import { type IfName, parseIfName } from '../lib/linux/if-name.ts';
 import { CNI_CODE, CniError } from './errors.ts';
 import type { CniEnvironment, CniFrame } from './frame.ts';
@@ -15,7 +15,7 @@ const SINCE: Readonly<Record<string, CniVersion>> = { CHECK: '0.4.0', GC: '1.1.0
 /** An interface of a container: what every verb but GC and STATUS is about. */
 export type Target = { readonly handle: Handle; readonly containerId: string; readonly ifName: IfName };
 
-/** The Kubernetes pod, from CNI_ARGS. */
+/** The Kubernetes pod, from CNI_ARGS; else the container, in a namespace of its own. */
 export type PodName = { readonly namespace: string; readonly pod: string; readonly uid?: string };
 
 export type CniRequest =
@@ -28,7 +28,7 @@ export type CniRequest =
     } & Target &
       PodName)
   | ({ readonly kind: 'check'; readonly config: NetConf; readonly netns: string } & Target)
-  /** `pod` is absent when the runtime did not name it well; DEL succeeds all the same. */
+  /** `podName` is absent when the runtime did not name it well; DEL succeeds all the same. */
   | ({ readonly kind: 'del'; readonly podName?: PodName } & Target)
   | { readonly kind: 'gc'; readonly network: string; readonly valid: ReadonlySet<Handle> }
   | { readonly kind: 'status' };
@@ -116,7 +116,7 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
         netns: netnsOf(environment),
         args: argsOf(environment),
         ...targetOf(environment, config.name),
-        ...podNameOf(environment),
+        ...workloadOf(environment),
       };
     }
     case 'CHECK': {
@@ -126,7 +126,7 @@ export function parseRequest({ environment, stdin }: CniFrame): CniRequest {
     case 'DEL': {
       // What DEL does not need must not keep a pod from going.
       const { name } = parseConfig(networkSchema, json);
-      const podName = attempt(() => podNameOf(environment));
+      const podName = attempt(() => workloadOf(environment));
       return { kind: 'del', ...targetOf(environment, name), ...(podName === undefined ? {} : { podName }) };
     }
     case 'GC': {
@@ -198,7 +198,7 @@ function readJson(stdin: Uint8Array): unknown {
   }
 }
 
-function targetOf({ CNI_CONTAINERID, CNI_IFNAME }: CniEnvironment, network: string): Target {
+function containerIdOf({ CNI_CONTAINERID }: CniEnvironment): string {
   if (CNI_CONTAINERID === undefined || !NAME.test(CNI_CONTAINERID)) {
     throw invalidEnvironment(
       'CNI_CONTAINERID',
@@ -206,6 +206,12 @@ function targetOf({ CNI_CONTAINERID, CNI_IFNAME }: CniEnvironment, network: stri
       'letters, digits, dots, dashes, underscores; at most 128',
     );
   }
+  return CNI_CONTAINERID;
+}
+
+function targetOf(environment: CniEnvironment, network: string): Target {
+  const containerId = containerIdOf(environment);
+  const { CNI_IFNAME } = environment;
   const ifName = parseIfName(CNI_IFNAME ?? '');
   if (!ifName.ok) {
     throw invalidEnvironment(
@@ -214,15 +220,11 @@ function targetOf({ CNI_CONTAINERID, CNI_IFNAME }: CniEnvironment, network: stri
       'an interface name of at most 15 characters, without %, / : or quotes',
     );
   }
-  const handle = handleOf({ network, containerId: CNI_CONTAINERID, ifName: ifName.value });
+  const handle = handleOf({ network, containerId, ifName: ifName.value });
   if (handle.length > MAX_HANDLE) {
-    throw invalidEnvironment(
-      'CNI_CONTAINERID',
-      CNI_CONTAINERID,
-      `a network name and id of at most ${MAX_HANDLE} together`,
-    );
+    throw invalidEnvironment('CNI_CONTAINERID', containerId, `a network name and id of at most ${MAX_HANDLE} together`);
   }
-  return { handle, containerId: CNI_CONTAINERID, ifName: ifName.value };
+  return { handle, containerId, ifName: ifName.value };
 }
 
 function netnsOf({ CNI_NETNS }: CniEnvironment): string {
@@ -237,9 +239,14 @@ function netnsOf({ CNI_NETNS }: CniEnvironment): string {
 const argsOf = ({ CNI_ARGS = '' }: CniEnvironment): ReadonlyMap<string, string> =>
   new Map(CNI_ARGS.split(';').map((pair) => splitOnce(pair)));
 
-function podNameOf(environment: CniEnvironment): PodName {
-  const { CNI_ARGS } = environment;
+// Runtimes that know no pods say neither name; a container that is a pod's says both.
+function workloadOf(environment: CniEnvironment): PodName {
   const args = argsOf(environment);
+  if (args.has('K8S_POD_NAMESPACE') || args.has('K8S_POD_NAME')) return podNameOf(environment, args);
+  return { namespace: CONTAINER_NAMESPACE, pod: containerIdOf(environment) };
+}
+
+function podNameOf({ CNI_ARGS }: CniEnvironment, args: ReadonlyMap<string, string>): PodName {
   const read = (key: string, form: RegExp): string => {
     const value = args.get(key);
     if (value === undefined || !form.test(value)) {
@@ -248,8 +255,17 @@ function podNameOf(environment: CniEnvironment): PodName {
     return value;
   };
   const uid = args.get('K8S_POD_UID');
+  const namespace = read('K8S_POD_NAMESPACE', NAMESPACE);
+  // What is there without a Pod object is no pod, and not closed until one is known.
+  if (namespace === CONTAINER_NAMESPACE) {
+    throw invalidEnvironment(
+      'CNI_ARGS',
+      CNI_ARGS,
+      `no K8S_POD_NAMESPACE "${CONTAINER_NAMESPACE}": it is for containers`,
+    );
+  }
   return {
-    namespace: read('K8S_POD_NAMESPACE', NAMESPACE),
+    namespace,
     pod: read('K8S_POD_NAME', POD),
     ...(uid === undefined || uid === '' ? {} : { uid: read('K8S_POD_UID', UID) }),
   };

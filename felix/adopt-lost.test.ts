@@ -71,6 +71,18 @@ const rows = [
     unidentified: [],
   },
   {
+    name: 'a container without a pod',
+    links: [{ ...link('web', '10.244.1.7'), name: hostIfName('margay-containers', 'c-web') }],
+    pods: [],
+    adopt: [
+      {
+        ...adopted('web', ['10.244.1.7']),
+        ...{ namespace: 'margay-containers', pod: 'c-web', hostIfName: hostIfName('margay-containers', 'c-web') },
+      },
+    ],
+    unidentified: [],
+  },
+  {
     name: 'a link that nobody signed',
     links: [{ ...link('web', '10.244.1.7'), alias: undefined }],
     pods: [pod('web')],

@@ -1,8 +1,8 @@
 // What to make of pods that the kernel has and the journal does not know, because it was lost. The kernel says which
 // addresses lead to which link, the link's alias says whose it is, and the datastore says which pod has a link of that
-// name: names of links cannot be read backwards.
+// name: names of links cannot be read backwards. A container without a pod is the one of its link's alias.
 import { type Pod, podIps } from '../datastore/resources/pod.ts';
-import { type Handle, partsOf } from '../ipam/handle.ts';
+import { CONTAINER_NAMESPACE, type Handle, partsOf } from '../ipam/handle.ts';
 import type { AdoptRequest } from '../ipam/ipam.ts';
 import type { Ip } from '../lib/ip.ts';
 import { hostIfName, type IfName } from '../lib/linux/if-name.ts';
@@ -41,6 +41,8 @@ export function planAdoption(given: {
     const link = { handle, ips: found, netns: '', hostIfName: name as IfName };
     if (containerId === '' || ifName === '') unidentified.push({ name, ips, why: 'it is not signed' });
     else if (found.length === 0) unidentified.push({ name, ips, why: 'nothing says which address it has' });
+    else if (name === hostIfName(CONTAINER_NAMESPACE, containerId))
+      adopt.push({ ...link, namespace: CONTAINER_NAMESPACE, pod: containerId, state: 'attached' });
     else if (pod === undefined) adopt.push({ ...link, namespace: '', pod: '', state: 'assigned' });
     else {
       const { namespace, name: podName, uid } = pod.metadata;

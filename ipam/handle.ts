@@ -14,6 +14,9 @@ export type Attachee = {
   readonly ifName: string;
 };
 
+/** Namespace of containers that their runtime names no pod for; the pod has the name of the container. */
+export const CONTAINER_NAMESPACE = 'margay-containers';
+
 /** Dots inside the first two parts are written `%2E`, so that no two attachments share a handle (CNI SPEC 1.1 §2). */
 export const handleOf = ({ network, containerId, ifName }: Attachee): Handle =>
   `${escapePart(network)}.${escapePart(containerId)}.${ifName}` as Handle;

@@ -5,6 +5,7 @@ import { closedPolicy } from '../../datastore/resources/closed-policy.ts';
 import { type Kind, keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
 import { handleOf } from '../../ipam/handle.ts';
+import { parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { hostIfName, parseIfName } from '../../lib/linux/if-name.ts';
 import { printRuleset } from '../../lib/nftables/print.ts';
@@ -59,6 +60,17 @@ function loaded(...policies: readonly Resource[]): Model {
   return model;
 }
 
+/** A container that its runtime names no pod for. */
+const container: Attachment = {
+  ...attachment,
+  handle: handleOf({ network: 'margay', containerId: 'c2', ifName }),
+  containerId: 'c2',
+  namespace: 'margay-containers',
+  pod: 'c2',
+  hostIfName: hostIfName('margay-containers', 'c2'),
+  ips: [unwrap(parseIp('10.244.0.2'))],
+};
+
 const tableOf = (model: Model): string => {
   model.drainNft('keep');
   return printRuleset({ table: POLICY_TABLE, objects: model.nftObjects() });
@@ -102,6 +114,43 @@ describe('feedPolicy()', () => {
     const key = keyOf(policy('n/bad'));
     tell(model, key, closedPolicy(key, undefined), 'Cannot accept it');
     assert.match(tableOf(model), /d[ie]_[0-9a-f]+" drop/);
+  });
+
+  test('takes a container without a pod for a pod without labels, whatever came first', () => {
+    const policies = [
+      policy('margay-containers/all', { ingress: [] }),
+      clusterPolicy('by-name', {
+        subject: { namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'margay-containers' } } },
+        egress: [{ action: 'Deny', to: [{ networks: [unwrap(parseCidr('203.0.113.0/24'))] }] }],
+      }),
+    ];
+    const home = object('Namespace', { metadata: { name: 'margay-containers' } });
+    const asPod = (labels: object) =>
+      object('Pod', { metadata: { namespace: 'margay-containers', name: 'c2', labels }, spec: { nodeName: 'one' } });
+    const attached = { kind: 'attached', attachment: container } as const;
+
+    const known = loaded(...policies, home, asPod({}));
+    known.accept(attached);
+    const expected = tableOf(known);
+    assert.match(expected, /ClusterNetworkPolicy\/by-name egress 0/);
+    assert.notEqual(expected, tableOf(loaded(...policies)));
+
+    const model = loaded();
+    model.accept(attached);
+    const open = tableOf(model);
+    for (const each of policies) tell(model, keyOf(each), each);
+    assert.equal(tableOf(model), expected);
+    // An object of the same name says more, and the container is what it was when that goes.
+    tell(model, keyOf(home), object('Namespace', { metadata: { name: 'margay-containers', labels: { team: 'x' } } }));
+    tell(model, keyOf(asPod({})), asPod({ app: 'web' }));
+    assert.ok([...model.resources()].some((each) => each.metadata.labels?.['app'] === 'web'));
+    for (const each of [home, asPod({})]) tell(model, keyOf(each), undefined);
+    assert.equal(tableOf(model), expected);
+    for (const each of policies) tell(model, keyOf(each), undefined);
+    assert.equal(tableOf(model), open);
+    model.accept({ kind: 'detached', attachment: container });
+    assert.equal(tableOf(model), tableOf(loaded()));
+    assert.ok(![...model.resources()].some(({ kind, metadata }) => kind === 'Pod' && metadata.name === 'c2'));
   });
 
   test('reports rules that are not in force as written', () => {

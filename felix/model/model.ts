@@ -6,7 +6,7 @@
 //              └─► routing ─► routes, desired BGP
 import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
 import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
-import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
+import { keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import { type IpamConfiguration, withoutEffect } from '../../datastore/resources/ipam-configuration.ts';
 import type { Change } from '../../lib/change.ts';
@@ -19,6 +19,7 @@ import type { Endpoint } from '../../policy/model/types.ts';
 import type { Generation } from '../render/policy/generation.ts';
 import { createPolicyRenderer, type RenderOptions } from '../render/policy/policy-renderer.ts';
 import { allBgpPorts } from './bgp-ports.ts';
+import { CONTAINER_NAMESPACE_KEY, createContainers } from './containers.ts';
 import { createEndpoints, type EndpointView } from './endpoints.ts';
 import type { Event } from './events.ts';
 import { feedClosed } from './feed-closed.ts';
@@ -44,7 +45,7 @@ export type Model = {
   readonly explainHooks: () => readonly NftKey[];
   /** The object that is in force. */
   readonly resource: (key: ResourceKey) => Resource | undefined;
-  /** Every object that is in force, of every kind. */
+  /** Every object that is in force, of every kind, and those that stand for containers without a pod. */
   readonly resources: () => Iterable<Resource>;
   readonly pools: () => readonly IpPool[];
   /** TCP ports of BGP besides 179, of nodes and of routers; the same array until an object changes. */
@@ -66,9 +67,11 @@ export type Model = {
 export function createModel({ node, ...rendering }: { readonly node: string } & RenderOptions): Model {
   const resources = createResources(node);
   const endpoints = createEndpoints(node);
+  const containers = createContainers(node);
   const routing = createRouting(node, resources, endpoints.routes);
   const policy = createPolicyModel();
   const renderer = createPolicyRenderer(rendering);
+  feedPolicy(policy, CONTAINER_NAMESPACE_KEY, containers.get(CONTAINER_NAMESPACE_KEY));
   let version: string | undefined;
   let bgpPorts: readonly number[] | undefined;
   const ownNode = () => resources.nodes().find(({ metadata }) => metadata.name === node);
@@ -89,10 +92,11 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
     accept: (event) => {
       switch (event.kind) {
         case 'resource': {
-          const resource = resources.accept(event.change, event.error);
+          const stored = resources.accept(event.change, event.error);
+          const resource = stored ?? containers.get(event.change.key);
           if (!feedPolicy(policy, event.change.key, resource)) feedRouting(event.change.key, resource);
           if (event.change.key.startsWith('Pod/')) {
-            tellEndpoints(endpoints.expect(podKeyOf(event.change.key), podFactsOf(resource)));
+            tellEndpoints(endpoints.expect(podKeyOf(event.change.key), podFactsOf(stored)));
           }
           feedClosed(renderer, event.change.key, resource);
           if (/^BGP(Configuration|Peer)\//.test(event.change.key)) bgpPorts = undefined;
@@ -107,7 +111,12 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
           break;
         case 'attached':
         case 'detached':
-          tellEndpoints(endpoints.accept(event));
+          for (const change of endpoints.accept(event)) {
+            tellEndpoints([change]);
+            const container = containers.accept(event);
+            if (container !== undefined)
+              feedPolicy(policy, container, resources.get(container) ?? containers.get(container));
+          }
           routing.endpointRoutesChanged(endpoints.takeRouteChanges());
           break;
         default:
@@ -126,7 +135,10 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
     explainEndpoint: ({ ifName }) => renderer.explainEndpoint(ifName),
     explainHooks: renderer.explainHooks,
     resource: resources.get,
-    resources: resources.all,
+    resources: function* () {
+      yield* resources.all();
+      for (const each of containers.all()) if (resources.get(keyOf(each)) === undefined) yield each;
+    },
     pools: resources.pools,
     bgpPorts: () => {
       bgpPorts ??= allBgpPorts(resources);

@@ -55,6 +55,20 @@ const sandbox = (more: Partial<Sandbox> = {}): Sandbox => ({
 });
 const runtimes = (...sandboxes: Sandbox[]) => ({ runtimes: new Map([['one', sandboxes]]) });
 
+test('checkIpam() finds nothing wrong with a container that is no pod', () => {
+  const { assignment, netnsExists } = assigned('10.244.1.8');
+  const container = { ...assignment, namespace: 'margay-containers', pod: '10', sequence: 4 };
+  const views = (exists: boolean) => [
+    view({
+      assignments: [assigned('10.244.1.7'), { assignment: container, netnsExists: exists }],
+      links: [link('10.244.1.7'), link('10.244.1.8')],
+    }),
+  ];
+  assert.deepEqual(checkIpam({ ...sound, views: views(netnsExists) }), []);
+  // The runtime of the pods does not know it.
+  assert.deepEqual(checkIpam({ ...sound, ...runtimes(sandbox()), views: views(true) }), []);
+});
+
 const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: object }[] = [
   {
     name: 'an address whose link and namespace are gone',

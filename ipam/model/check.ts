@@ -5,7 +5,7 @@ import type { Node } from '../../datastore/resources/node.ts';
 import { type Pod, podIps } from '../../datastore/resources/pod.ts';
 import { type Cidr, cidrContains } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
-import { partsOf } from '../handle.ts';
+import { CONTAINER_NAMESPACE, partsOf } from '../handle.ts';
 import type { IpamView } from '../view.ts';
 import { isOfNamesake } from './node-identity.ts';
 
@@ -79,15 +79,18 @@ function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): 
   for (const { assignment, netnsExists } of view.assignments) {
     const { handle, namespace, pod, ips, sequence } = assignment;
     const who = `${ips.join(', ')} of pod "${namespace}/${pod}" on node "${node}"`;
-    const isKnown = sandboxes?.some(({ id }) => id === partsOf(assignment.handle).containerId) ?? netnsExists;
+    // Containers without a pod are of another runtime than those that were asked.
+    const isPod = namespace !== CONTAINER_NAMESPACE;
+    const asked = isPod ? sandboxes : undefined;
+    const isKnown = asked?.some(({ id }) => id === partsOf(assignment.handle).containerId) ?? netnsExists;
     const hasLink = linked.has(handle);
     const release = { kind: 'address', node, handle, sequence } as const;
     if (!isKnown && !hasLink) {
-      const missing = sandboxes === undefined ? 'network namespace' : 'container of the runtime';
+      const missing = asked === undefined ? 'network namespace' : 'container of the runtime';
       yield { kind: 'leaked-address', why: `${who}: neither link nor ${missing} is there`, release };
       continue;
     }
-    if (!isKnown && sandboxes !== undefined) {
+    if (!isKnown && asked !== undefined) {
       yield {
         kind: 'leaked-address',
         why: `${who}: the runtime has no such container; DEL or GC removes its link too`,
@@ -103,8 +106,9 @@ function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): 
       };
     }
     const object = pods.find(({ metadata }) => metadata.namespace === namespace && metadata.name === pod);
-    if (object === undefined) yield { kind: 'pod-unknown', why: `${who}: the datastore has no such Pod` };
-    else {
+    if (object === undefined) {
+      if (isPod) yield { kind: 'pod-unknown', why: `${who}: the datastore has no such Pod` };
+    } else {
       const told = podIps(object);
       if (told.length > 0 && object.spec.nodeName === node && told.some((ip) => !ips.includes(ip))) {
         yield { kind: 'status-differs', why: `${who}: the status of the Pod says ${told.join(', ')}` };
