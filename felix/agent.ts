@@ -293,6 +293,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       }),
     log,
   });
+  keepHeapSmall();
   const spool = createSpool(join(config.stateDirectory, 'cni-spool'), handler, log);
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), spool.handle, log);
   state.servesCni = true;
@@ -307,7 +308,6 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   sweepLeaks(leaks, signal);
   // Not only at the end: an agent that is killed leaves what it compiled, too.
   flushCompileCache();
-  keepHeapSmall();
   trimMalloc();
   // The first reading of everything takes as long as it takes.
   loop.begin();
