@@ -32,7 +32,9 @@ test('ADD answers when links, sysctls, rules and routes are there, and DEL when 
   assert.equal((await web.cni('DEL')).code, 0);
   assert.equal((await web.cni('DEL')).code, 0, 'again');
   assert.doesNotMatch(await node.netns.exec('ip', 'route'), new RegExp(web.hostIfName));
-  assert.doesNotMatch(await table(node), new RegExp(web.hostIfName));
+  assert.doesNotMatch(await table(node), new RegExp(`\\b${web.ip.replaceAll('.', '\\.')}\\b`));
+  await node.store.delete('Pod', 'shop', 'web');
+  await waitFor('the rules of its Pod to go', async () => !(await table(node)).includes(web.hostIfName));
   await waitFor('the link to go', async () => !(await node.netns.exec('ip', 'link')).includes(web.hostIfName));
   assert.equal(await pings(node.netns, db.ip), true, 'the other pod is unhurt');
 });
@@ -45,6 +47,7 @@ test('CHECK names what somebody took away', async (t) => {
     cniVersion: '1.0.0',
     interfaces: [{ name: web.hostIfName }, { name: 'eth0', sandbox: web.netns.path }],
     ips: [{ address: `${web.ip}/32`, interface: 1 }],
+    routes: [{ dst: '0.0.0.0/0', gw: '169.254.1.1' }],
   };
   assert.equal((await web.cni('CHECK', prevResult)).code, 0);
   await web.netns.exec('ip', 'route', 'del', 'default');

@@ -69,7 +69,10 @@ test('a hundred pods come while a hundred go, and 260 live on one node', async (
   await said('260 DEL');
   assert.deepEqual(await held(node), new Map());
   assert.doesNotMatch(await node.netns.exec('ip', 'route'), /mgy/);
-  assert.doesNotMatch(await node.netns.exec('nft', 'list', 'table', 'inet', 'margay'), /mgy[0-9a-f]/);
+  const table = () => node.netns.exec('nft', 'list', 'table', 'inet', 'margay');
+  assert.doesNotMatch(await table(), /10\.244\./);
+  for (const { pod } of all) await node.store.delete('Pod', 'shop', pod);
+  await waitFor('the rules of the Pods to go', async () => !/mgy[0-9a-f]/.test(await table()), DEADLINE);
   await waitFor('the links to go', async () => !/mgy/.test(await node.netns.exec('ip', '-o', 'link')), DEADLINE);
   await said('all gone');
 });
