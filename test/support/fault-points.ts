@@ -4,11 +4,19 @@
 //
 // MARGAY_FAULTS names a file. When a verb begins, its content says what to do, and the file goes:
 //   {"verb": "add", "after": 3}      SIGKILL after the third effect; 0: before the first
+//   {"verb": "add", "after": 1, "of": NAME}   the same, of the effects of this name
 //   {"verb": "add", "trace": FILE}   writes the names of its effects into FILE when it ends
+//   with "answers": 3                the effects of all that goes on until the third answer
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
-export type FaultPlan = { readonly verb: 'add' | 'del'; readonly after?: number; readonly trace?: string };
+export type FaultPlan = {
+  readonly verb: 'add' | 'del';
+  readonly after?: number;
+  readonly of?: string;
+  readonly trace?: string;
+  readonly answers?: number;
+};
 
 type Function = (...args: unknown[]) => unknown;
 type Functions = Readonly<Record<string, Function>>;
@@ -28,7 +36,17 @@ const WATCHED: Readonly<Record<string, (real: Functions) => Functions>> = {
   'lib/linux/netlink-socket.ts': ({ openNetlinkSocket }) => ({
     openNetlinkSocket: (protocol, ...args) => {
       const socket = openNetlinkSocket?.(protocol, ...args) as Functions;
-      return { ...socket, send: after(socket['send'], (message) => requestName(protocol, message as Uint8Array)) };
+      const sendInThread = socket['sendInThread'];
+      return {
+        ...socket,
+        send: after(socket['send'], (message) => requestName(protocol, message as Uint8Array)),
+        sendInThread: async (message: unknown) => {
+          const result = await sendInThread?.(message);
+          const name = requestName(protocol, message as Uint8Array);
+          if (name !== undefined) happened(`${name} in a thread`);
+          return result;
+        },
+      };
     },
   }),
   'lib/linux/sysctl.ts': ({ writeSysctl }) => ({
@@ -45,6 +63,7 @@ const WATCHED: Readonly<Record<string, (real: Functions) => Functions>> = {
 
 let plan: FaultPlan | undefined;
 let effects: string[] = [];
+let answers = 0;
 
 const verb =
   (name: FaultPlan['verb'], real: Function | undefined): Function =>
@@ -53,6 +72,7 @@ const verb =
     if (found?.verb === name) {
       plan = found;
       effects = [];
+      answers = 0;
       if (plan.after === 0) die();
     }
     return real?.(...args);
@@ -64,17 +84,23 @@ const after =
   (...args) => {
     const result = real?.(...args);
     const name = nameOf(args[0]);
-    // Kernel parameters that are written one after the other are one step.
-    if (plan !== undefined && name !== undefined && !(name === effects.at(-1) && name === SYSCTL)) {
-      effects.push(name);
-      if (effects.length === plan.after) die();
-    }
+    if (name !== undefined) happened(name);
     return result;
   };
 
+function happened(name: string): void {
+  // Kernel parameters that are written one after the other are one step.
+  if (plan === undefined || (name === effects.at(-1) && name === SYSCTL)) return;
+  effects.push(name);
+  const { of } = plan;
+  const counted = of === undefined ? effects.length : effects.filter((each) => each === of).length;
+  if (counted === plan.after && (of === undefined || of === name)) die();
+}
+
 function answered(): void {
-  effects.push('answer');
-  if (effects.length === plan?.after) die();
+  happened('answer');
+  answers++;
+  if (answers < (plan?.answers ?? 1)) return;
   if (plan?.trace !== undefined) {
     // Renamed, so that nobody reads half of it.
     writeFileSync(`${plan.trace}.new`, JSON.stringify(effects));
