@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOf, type Resource } from '../../datastore/resources/index.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
+import { nftKey } from '../../lib/nftables/ast.ts';
 import { unwrap } from '../../lib/result.ts';
-import { FIRST_GENERATION } from '../render/policy/generation.ts';
+import { generationChains } from '../render/policy/base-chains.ts';
+import { FIRST_GENERATION, nextGeneration } from '../render/policy/generation.ts';
 import { CLOSED_PORTS, NODES } from '../render/policy/names.ts';
 import { createModel } from './model.ts';
 
@@ -18,7 +20,7 @@ const configuration = (name: string, listenPort: number): Resource => {
   );
 };
 
-test('what is closed to pods follows Nodes and BGPConfigurations, one element for what changed', () => {
+test('what is closed to pods follows Nodes and BGPConfigurations, one element for what changed, and flows with it', () => {
   const model = createModel({ node: 'node1', generation: FIRST_GENERATION });
   const annotation = { 'projectcalico.org/IPv4Address': '203.0.113.12/24' };
   const keyed = (set: string, key: string) => `element/${set}/${key}`;
@@ -45,7 +47,41 @@ test('what is closed to pods follows Nodes and BGPConfigurations, one element fo
   ] as const) {
     const change = { key: keyOf(value), value: there ? value : undefined };
     model.accept({ kind: 'resource', change, version: '1' });
-    const keys = model.drainNft('bump-if-needed').map(({ key }) => key);
-    assert.deepEqual(keys.toSorted(), expected.toSorted());
+    const before = model.generation();
+    const changes = model.drainNft('bump-if-needed');
+    const closes = changes.some(({ after }) => after?.kind === 'element');
+    assert.equal(model.generation(), closes ? nextGeneration(before) : before);
+    const chains = closes ? generationChains(before).map((chain) => nftKey(chain)) : [];
+    const keys = changes.map(({ key }) => key);
+    assert.deepEqual(keys.toSorted(), [...expected, ...chains].toSorted());
+  }
+});
+
+test('what the first snapshot closes is no news to the flows of an earlier life', () => {
+  const model = createModel({ node: 'node1', generation: FIRST_GENERATION });
+  for (const value of [node('node2', {}, '198.51.100.12'), configuration('default', 1179)]) {
+    model.accept({ kind: 'resource', change: { key: keyOf(value), value }, version: '1' });
+  }
+  model.drainNft('keep');
+  assert.deepEqual(model.drainNft('bump-if-needed'), []);
+  assert.equal(model.generation(), FIRST_GENERATION);
+});
+
+test('ranges of services that nobody serves any more have flows judged again', () => {
+  const model = createModel({ node: 'node1', generation: FIRST_GENERATION });
+  const ranges = (...cidrs: readonly string[]): Resource => {
+    const spec = { serviceClusterIPs: cidrs.map((cidr) => ({ cidr })) };
+    const metadata = { name: 'default' };
+    return unwrap(parseResource({ apiVersion: 'projectcalico.org/v3', kind: 'BGPConfiguration', metadata, spec }));
+  };
+  for (const [value, bumps] of [
+    [ranges('10.96.0.0/16'), true],
+    [ranges('10.96.0.0/16'), false],
+    [ranges(), false],
+  ] as const) {
+    const before = model.generation();
+    model.accept({ kind: 'resource', change: { key: keyOf(value), value }, version: '1' });
+    model.drainNft('bump-if-needed');
+    assert.equal(model.generation() !== before, bumps);
   }
 });

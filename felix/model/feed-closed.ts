@@ -4,7 +4,7 @@ import type { Resource, ResourceKey } from '../../datastore/resources/index.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Ip } from '../../lib/ip.ts';
 import { convertNode } from '../../policy/convert/node.ts';
-import type { PolicyRenderer } from '../render/policy/types.ts';
+import type { Closes, PolicyRenderer } from '../render/policy/types.ts';
 import type { KeptPod } from './kept-pod.ts';
 
 /** Other kinds than Node and BGPConfiguration are passed over. `resource` is absent when the object is gone. */
@@ -12,12 +12,11 @@ export function feedClosed(
   renderer: Pick<PolicyRenderer, 'setNode' | 'closeBgpPort'>,
   key: ResourceKey,
   resource: Resource | KeptPod | undefined,
-): void {
+): Closes {
   const [kind, name = ''] = key.split('/');
-  if (kind === 'Node') renderer.setNode(name, resource?.kind === 'Node' ? addressesOf(resource) : []);
-  else if (kind === 'BGPConfiguration') {
-    renderer.closeBgpPort(name, resource?.kind === 'BGPConfiguration' ? resource.spec.listenPort : undefined);
-  }
+  if (kind === 'Node') return renderer.setNode(name, resource?.kind === 'Node' ? addressesOf(resource) : []);
+  if (kind !== 'BGPConfiguration') return false;
+  return renderer.closeBgpPort(name, resource?.kind === 'BGPConfiguration' ? resource.spec.listenPort : undefined);
 }
 
 /** Of its status, and those that annotations name for BGP. */

@@ -74,6 +74,8 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
   feedPolicy(policy, CONTAINER_NAMESPACE_KEY, containers.get(CONTAINER_NAMESPACE_KEY));
   let version: string | undefined;
   let bgpPorts: readonly number[] | undefined;
+  // Since the last drain: flows may go where none may any more.
+  let closes = false;
   const ownNode = () => resources.nodes().find(({ metadata }) => metadata.name === node);
 
   const feedRouting = (key: ResourceKey, resource: Resource | KeptPod | undefined): void => {
@@ -98,10 +100,11 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
           if (event.change.key.startsWith('Pod/')) {
             tellEndpoints(endpoints.expect(podKeyOf(event.change.key), podFactsOf(stored)));
           }
-          feedClosed(renderer, event.change.key, resource);
+          if (feedClosed(renderer, event.change.key, resource)) closes = true;
           if (/^BGP(Configuration|Peer)\//.test(event.change.key)) bgpPorts = undefined;
           if (event.change.key.startsWith('BGPConfiguration/')) {
-            renderer.closeServices(allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined)));
+            const ranges = allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined));
+            if (renderer.closeServices(ranges)) closes = true;
           }
           if (version !== undefined) version = event.version;
           break;
@@ -127,7 +130,9 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
     version: () => version ?? '',
     drainNft: (mode) => {
       const changes = policy.drain();
-      return renderer.apply(mode === 'keep' ? { ...changes, canRevoke: false } : changes);
+      const canRevoke = mode === 'bump-if-needed' && (changes.canRevoke || closes);
+      closes = false;
+      return renderer.apply({ ...changes, canRevoke });
     },
     generation: renderer.generation,
     newGeneration: () => renderer.apply({ sets: [], chains: [], profiles: [], endpoints: [], canRevoke: true }),

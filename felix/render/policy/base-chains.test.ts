@@ -156,7 +156,7 @@ describe('baseObjects() around pods that may do everything', () => {
         assert.equal(verdicts[0], verdicts[1], daddr);
         return verdicts[0] === 'drop';
       });
-    const close = (...ranges: readonly string[]): void =>
+    const close = (...ranges: readonly string[]): boolean =>
       renderer.closeServices(ranges.map((range) => unwrap(parseCidr(range))));
     assert.deepEqual(dropped(), []);
     close('10.96.0.0/16', '10.96.0.0/24', '203.0.113.200/32', 'fd00:10:96::/112');

@@ -2,8 +2,11 @@
 import { type Element, type NftKey, nftKey } from '../../../lib/nftables/ast.ts';
 import type { TableRecorder } from './table-recorder.ts';
 
-/** Says which elements a claim asks for now, in place of those before. None: the claim is over. */
-export type Claim = (name: string, elements: readonly Element[]) => void;
+/**
+ * Says which elements a claim asks for now, in place of those before. None: the claim is over. Returns whether an element
+ * is in the table that was not.
+ */
+export type Claim = (name: string, elements: readonly Element[]) => boolean;
 
 /** `always`: in the table from the start, and whatever is claimed. */
 export function createElementClaims(table: TableRecorder, always: readonly Element[]): Claim {
@@ -12,10 +15,14 @@ export function createElementClaims(table: TableRecorder, always: readonly Eleme
   return (name, elements) => {
     const before = claims.get(name);
     const wanted = new Map(elements.map((element) => [nftKey(element), element]));
+    let isMore = false;
     for (const [key, element] of wanted) {
       if (before?.has(key)) continue;
       const count = counts.get(key) ?? 0;
-      if (count === 0) table.put(element);
+      if (count === 0) {
+        table.put(element);
+        isMore = true;
+      }
       counts.set(key, count + 1);
     }
     for (const key of before ?? []) {
@@ -29,5 +36,6 @@ export function createElementClaims(table: TableRecorder, always: readonly Eleme
     }
     if (wanted.size === 0) claims.delete(name);
     else claims.set(name, new Set(wanted.keys()));
+    return isMore;
   };
 }
