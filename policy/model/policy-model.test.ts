@@ -99,6 +99,25 @@ describe('canRevoke of drain()', () => {
       },
       expected: true,
     },
+    {
+      name: 'a policy on an endpoint that waits for its pod',
+      given: (model) => {
+        model.setEndpoint(hostIfName('n', 'web'), { namespace: 'n', pod: 'web', ips: [] });
+        model.drain();
+        const ofWeb = convertNetworkPolicy(policy('n/web', { podSelector: { matchLabels: web.labels } }));
+        model.setPolicy(ofWeb.key, ofWeb);
+      },
+      expected: false,
+    },
+    {
+      name: 'a policy on an endpoint whose pod goes at the same time',
+      given: (model) => {
+        const closed = convertNetworkPolicy(policy('n/closed', { policyTypes: ['Egress'] }));
+        model.setPolicy(closed.key, closed);
+        model.setEndpoint(hostIfName('n', 'db'), { namespace: 'n', pod: 'db', ips: [] });
+      },
+      expected: true,
+    },
     { name: 'other rules', given: (model) => model.setPolicy(allow.key, { ...allow, ingress: [] }), expected: true },
     { name: 'the last policy deleted', given: (model) => model.setPolicy(allow.key, undefined), expected: false },
     {

@@ -123,7 +123,8 @@ export function createPolicyModel(): PolicyModel {
       if (before !== undefined) {
         const { egress, ingress } = before.profiles;
         if (egress === after.egress && ingress === after.ingress && sameIps(before.value.ips, endpoint.ips)) continue;
-        revokes ||= profilesNarrow(before.profiles, after);
+        // Without an address it had no flow that could lose anything.
+        revokes ||= before.value.ips.length > 0 && profilesNarrow(before.profiles, after);
       }
       profiles.replace(before?.profiles, after);
       const value = { egress: after.egress.key, ingress: after.ingress.key, ips: endpoint.ips };
