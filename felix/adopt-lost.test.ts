@@ -16,6 +16,10 @@ const pod = (name: string, podIPs: readonly string[] = [], nodeName = 'node1'): 
     spec: { nodeName },
     status: { podIPs: podIPs.map((ip) => ({ ip })) },
   });
+const mirror = (pod: Pod, hash: string): Pod => ({
+  ...pod,
+  metadata: { ...pod.metadata, annotations: { 'kubernetes.io/config.mirror': hash } },
+});
 const handle = (pod: string) => handleOf({ network: 'margay', containerId: `c-${pod}`, ifName: 'eth0' });
 const link = (pod: string, ...addresses: string[]) => ({
   name: hostIfName('shop', pod),
@@ -40,6 +44,13 @@ const rows = [
     links: [link('web', '10.244.1.7', 'fd00:10:244::7')],
     pods: [pod('web', ['10.244.1.7', 'fd00:10:244::7'])],
     adopt: [adopted('web', ['10.244.1.7', 'fd00:10:244::7'], 'uid-web')],
+    unidentified: [],
+  },
+  {
+    name: 'a static pod, by what the runtime knows it by',
+    links: [link('web', '10.244.1.7')],
+    pods: [mirror(pod('web', ['10.244.1.7']), 'hash')],
+    adopt: [adopted('web', ['10.244.1.7'], 'hash')],
     unidentified: [],
   },
   {

@@ -6,6 +6,7 @@ import { CONTAINER_NAMESPACE, type Handle, partsOf } from '../ipam/handle.ts';
 import type { AdoptRequest } from '../ipam/ipam.ts';
 import type { Ip } from '../lib/ip.ts';
 import { hostIfName, type IfName } from '../lib/linux/if-name.ts';
+import { convertPod } from '../policy/convert/pod.ts';
 
 /** A host end of ours that is not being deleted, with the addresses that the kernel routes to it. */
 export type FoundLink = { readonly name: string; readonly alias?: string | undefined; readonly ips: readonly Ip[] };
@@ -45,7 +46,8 @@ export function planAdoption(given: {
       adopt.push({ ...link, namespace: CONTAINER_NAMESPACE, pod: containerId, state: 'attached' });
     else if (pod === undefined) adopt.push({ ...link, namespace: '', pod: '', state: 'assigned' });
     else {
-      const { namespace, name: podName, uid } = pod.metadata;
+      // What the runtime knows it by: the object of a static pod has another uid.
+      const { namespace, name: podName, uid } = convertPod(pod);
       // Another address means another sandbox, perhaps of an earlier pod of this name.
       const isSame = uid !== undefined && found.every((ip) => told.includes(ip));
       adopt.push({ ...link, namespace, pod: podName, ...(isSame ? { uid } : {}), state: 'attached' });
