@@ -113,6 +113,11 @@ const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: 
     kind: 'address-outside-blocks',
   },
   { name: 'another address in the status', given: { pods: [pod('10.244.1.8')] }, kind: 'status-differs' },
+  {
+    name: 'a Pod that runs without an address',
+    given: { pods: [pod('10.244.1.7'), pod('10.244.1.9', 'db')] },
+    kind: 'pod-without-address',
+  },
   { name: 'an attachment without Pod', given: { pods: [] }, kind: 'pod-unknown' },
   { name: 'a kept out address', given: { views: [view({ keptOut: ['10.244.1.9'] })] }, kind: 'kept-out' },
   {
@@ -186,6 +191,17 @@ test('checkIpam() finds nothing where all agree, nor a block of one node twice',
   for (const known of [sandbox(), sandbox({ isAttached: false, ips: [] })]) {
     const others = sandbox({ id: 'x', isAttached: false, ips: [] });
     assert.deepEqual(checkIpam({ ...sound, ...runtimes(known, others) }), []);
+  }
+  // Neither has, or needs, an address of ours.
+  const idle = pod('10.244.1.9', 'db');
+  for (const other of [
+    { ...idle, status: { ...idle.status, phase: 'Succeeded' as const } },
+    { ...idle, metadata: { ...idle.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } },
+    { ...idle, spec: { ...idle.spec, hostNetwork: true } },
+    { ...idle, spec: { ...idle.spec, nodeName: 'two' } },
+    pod('192.0.2.9', 'db'),
+  ]) {
+    assert.deepEqual(checkIpam({ ...sound, pods: [...sound.pods, other] }), []);
   }
   const two = view({ node: 'two', blocks: [], links: [link('10.244.1.7')] });
   const findings = checkIpam({ ...sound, views: [view(), two], nodes: [...sound.nodes, node('two', 'u2')] });

@@ -20,6 +20,7 @@ export type Finding = {
     | 'address-twice'
     | 'address-outside-blocks'
     | 'status-differs'
+    | 'pod-without-address'
     | 'pod-unknown'
     | 'block-of-no-node'
     | 'block-of-earlier-node'
@@ -69,7 +70,8 @@ export function checkIpam(input: CheckInput): readonly Finding[] {
   return findings.sort((a, b) => (a.why < b.why ? -1 : 1));
 }
 
-function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): Iterable<Finding> {
+function* nodeFindings(view: IpamView, input: CheckInput): Iterable<Finding> {
+  const { pods, blocks, runtimes } = input;
   const { node } = view;
   const linked = new Set(view.links.map(({ handle }) => handle));
   const journal = new Set<string>(view.assignments.map(({ assignment }) => assignment.handle));
@@ -115,6 +117,7 @@ function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): 
       }
     }
   }
+  yield* podFindings(view, input);
   for (const { name, handle, ips } of view.links) {
     if (handle !== undefined && journal.has(handle)) continue;
     const why = `link "${name}" on node "${node}" (${ips.join(', ') || 'no address'}): the journal has no assignment for it`;
@@ -127,6 +130,24 @@ function* nodeFindings(view: IpamView, { pods, blocks, runtimes }: CheckInput): 
     if (owner === node) continue;
     const says = owner === undefined ? 'nobody has it' : `node "${owner}" has it`;
     yield { kind: 'block-not-granted', why: `block ${cidr} is used by node "${node}": the datastore says ${says}` };
+  }
+}
+
+/** Pods that run without network, though their status tells of one. */
+function* podFindings({ node, blocks: own, assignments }: IpamView, { pods, blocks }: CheckInput): Iterable<Finding> {
+  const cidrs = [...own.map(({ cidr }) => cidr), ...blocks.map(({ spec }) => spec.cidr)];
+  const assigned = new Set(assignments.map(({ assignment }) => `${assignment.namespace}/${assignment.pod}`));
+  for (const pod of pods) {
+    const { metadata, spec, status } = pod;
+    const key = `${metadata.namespace}/${metadata.name}`;
+    if (spec.nodeName !== node || spec.hostNetwork === true || assigned.has(key)) continue;
+    // DEL comes before the object goes.
+    const isEnding = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+    if (isEnding || metadata.deletionTimestamp !== undefined) continue;
+    const ips = podIps(pod).filter((ip) => cidrs.some((cidr) => cidrContains(cidr, ip)));
+    if (ips.length === 0) continue;
+    const why = `${ips.join(', ')} of pod "${key}" on node "${node}": its status says so, the journal has no address of it`;
+    yield { kind: 'pod-without-address', why };
   }
 }
 
