@@ -33,10 +33,19 @@ async function check(options: CheckOptions): Promise<void> {
   });
   const report: Report = { findings };
   const text = `${JSON.stringify(report, undefined, 2)}\n`;
-  if (options.output !== undefined) writeFileSync(options.output, text, { mode: 0o600 });
+  if (options.output !== undefined) writeReport(options.output, text);
   if (options.json === true) process.stdout.write(text);
   else console.log(printFindings(findings, asked));
   if (findings.some(({ kind }) => kind !== 'kept-out')) process.exitCode = 1;
+}
+
+function writeReport(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot write report "${path}": ${why}, expected a file in an existing folder`, { cause });
+  }
 }
 
 const silence = (silent: readonly string[]): readonly Finding[] => silent.map((why) => ({ kind: 'not-checked', why }));
@@ -45,6 +54,8 @@ function printFindings(findings: readonly Finding[], asked: number): string {
   const lines = findings.map(
     ({ kind, why, release }) => `${kind}: ${why}${release === undefined ? '' : ' (releasable)'}`,
   );
-  const count = findings.length === 0 ? 'no difference' : `${findings.length} differences`;
-  return [...lines, `${count} between datastore and ${asked} agents`].join('\n');
+  const count = findings.length === 0 ? 'no difference' : counted(findings.length, 'difference');
+  return [...lines, `${count} between datastore and ${counted(asked, 'agent')}`].join('\n');
 }
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -14,9 +14,21 @@ export function registerIpamConfigure(ipam: Command): void {
   const command = ipam
     .command('configure')
     .description('print or change how addresses are assigned')
-    .option('--cooldown <seconds>', 'rest of a released address before somebody else gets it: 0 to 1200', number)
-    .option('--max-blocks <number>', 'most blocks of one family on a node; 0: as many as it needs', number)
-    .option('--leak-grace <seconds>', 'how long nobody uses what is set free by itself: 1 to 86400, 0: never', number);
+    .option(
+      '--cooldown <seconds>',
+      'rest of a released address before somebody else gets it: 0 to 1200',
+      whole('--cooldown'),
+    )
+    .option(
+      '--max-blocks <number>',
+      'most blocks of one family on a node; 0: as many as it needs',
+      whole('--max-blocks'),
+    )
+    .option(
+      '--leak-grace <seconds>',
+      'how long nobody uses what is set free by itself: 1 to 86400, 0: never',
+      whole('--leak-grace'),
+    );
   addDatastoreOptions(command).action(configure);
 }
 
@@ -56,7 +68,11 @@ function print(configuration: IpamConfiguration | undefined): void {
   console.log(`leak grace: ${graceMs === undefined ? 'nothing is set free by itself' : `${graceMs / 1000} s`}`);
 }
 
-function number(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`Cannot use number "${text}": expected digits`);
-  return Number(text);
+/** A parser of this option. What it may be at most is the object's to say. */
+function whole(option: string): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,9}$/.test(text))
+      throw new Error(`Cannot use ${option} "${text}": expected a whole number of at most nine digits`);
+    return Number(text);
+  };
 }

@@ -28,7 +28,7 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.match(unknown.stderr, /Cannot find IPPool "x": is not there, expected one of pods/);
   assert.deepEqual(ipam('check'), {
     status: 0,
-    stdout: 'no difference between datastore and 1 agents\n',
+    stdout: 'no difference between datastore and 1 agent\n',
     stderr: '',
   });
 
@@ -42,6 +42,20 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
     encoding: 'utf8',
   });
   assert.equal(local, pools.stdout);
+
+  const nobody = ipam('show', '192.0.2.1');
+  assert.equal(nobody.stdout, '192.0.2.1: in no pool\nblock: of nobody\nassigned: to nobody\n');
+  await node.create({
+    ...{ apiVersion: 'projectcalico.org/v3', kind: 'IPReservation', metadata: { name: 'routers' } },
+    spec: { reservedCIDRs: ['192.0.2.0/29'] },
+  });
+  assert.match(ipam('show', '192.0.2.1').stdout, /\nreserved: by IPReservation routers, for pods that name it\n$/);
+  const unheard = margay(['ipam', 'show', web.ip, ...source.slice(0, 2), '--agent', '/no/agent']);
+  assert.match(unheard.stdout, /\nassigned: unknown, the agent of node node1 does not answer\n/);
+
+  const nowhere = join(directory, 'none', 'report.json');
+  assert.match(ipam('release', '--from-report', nowhere).stderr, /^margay: Cannot read report ".*": ENOENT/);
+  assert.match(ipam('check', '--output', nowhere).stderr, /^margay: Cannot write report ".*": ENOENT/);
 
   const report = join(directory, 'report.json');
   const handle = (sequence: number) => {
@@ -76,6 +90,8 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.match(configured.stdout, /cooldown: 60 s\n.*\nleak grace: 900 s/);
   const grace = margay(['ipam', 'configure', '--leak-grace', '0', ...source.slice(0, 2)]);
   assert.match(grace.stdout, /cooldown: 60 s\n.*\nleak grace: nothing is set free by itself/);
+  const word = margay(['ipam', 'configure', '--cooldown', 'long', ...source.slice(0, 2)]);
+  assert.equal(word.stderr, 'margay: Cannot use --cooldown "long": expected a whole number of at most nine digits\n');
   const refused = margay(['ipam', 'configure', '--cooldown', '1201', ...source.slice(0, 2)]);
   assert.match(refused.stderr, /spec\.ipCooldownSeconds: 1201 is out of range, expected 0 to 1200/);
   assert.equal((await web.cni('DEL')).code, 0);
@@ -103,7 +119,7 @@ test('an address whose pod vanished without DEL is found and set free', async (t
   const checked = ipam('check', '-o', report);
   assert.match(
     checked.stdout,
-    new RegExp(`^leaked-address: ${lost.ip} of pod "shop/lost" .*\\(releasable\\)\n1 differences`),
+    new RegExp(`^leaked-address: ${lost.ip} of pod "shop/lost" .*\\(releasable\\)\n1 difference between`),
   );
   assert.match(ipam('release', '--from-report', report).stdout, /^released address /);
   assert.equal(ipam('check').status, 0);

@@ -52,13 +52,23 @@ async function release({ fromReport, ...options }: IpamOptions & { readonly from
 }
 
 function readReport(path: string): readonly (AddressRelease | BlockRelease)[] {
+  const text = readText(path);
   try {
-    const { findings } = reportSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const { findings } = reportSchema.parse(JSON.parse(text));
     return findings.flatMap(({ release: each }) => (each === undefined ? [] : [each]));
   } catch (cause) {
     throw new Error(`Cannot read report "${path}": is not one of "margay ipam check --output", expected one`, {
       cause,
     });
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot read report "${path}": ${why}, expected a file of "margay ipam check --output"`, { cause });
   }
 }
 

@@ -82,19 +82,30 @@ function usesOf({ views }: IpamWorld) {
 const stateOf = ({ spec }: IpPool): string =>
   spec.disabled === true ? 'disabled' : spec.assignmentMode === 'Manual' ? 'manual' : 'in service';
 
-function aboutAddress(ip: Ip, { pools, blocks, views, pods }: IpamWorld): string {
+function aboutAddress(ip: Ip, { pools, blocks, reservations, views, pods }: IpamWorld): string {
   const pool = pools.find(({ spec }) => cidrContains(spec.cidr, ip))?.metadata.name;
   const block = blocks.find(({ spec }) => cidrContains(spec.cidr, ip))?.spec;
   const lines = [
     `${ip}: ${pool === undefined ? 'in no pool' : `pool ${pool}`}`,
     block === undefined ? 'block: of nobody' : `block: ${block.cidr} of node ${block.node}`,
   ];
-  for (const { node, assignments } of views) {
-    for (const { assignment } of assignments.filter((each) => each.assignment.ips.includes(ip))) {
-      const { namespace, pod, handle, hostIfName, state, assignedAt } = assignment;
-      lines.push(`assigned: to pod ${namespace}/${pod} on node ${node} since ${assignedAt}, ${state}`);
-      lines.push(`handle: ${handle}`, `link: ${hostIfName}`);
-    }
+  const holders = views.flatMap(({ node, assignments }) =>
+    assignments.filter(({ assignment }) => assignment.ips.includes(ip)).map((each) => ({ node, ...each.assignment })),
+  );
+  for (const { node, namespace, pod, handle, hostIfName, state, assignedAt } of holders) {
+    lines.push(`assigned: to pod ${namespace}/${pod} on node ${node} since ${assignedAt}, ${state}`);
+    lines.push(`handle: ${handle}`, `link: ${hostIfName}`);
+  }
+  if (holders.length === 0) {
+    const isTold = block === undefined || views.some(({ node }) => node === block.node);
+    lines.push(`assigned: ${isTold ? 'to nobody' : `unknown, the agent of node ${block.node} does not answer`}`);
+  }
+  for (const { node } of views.filter(({ keptOut }) => keptOut.includes(ip))) {
+    lines.push(`kept out: something on node ${node} has it without an assignment`);
+  }
+  for (const { metadata, spec } of reservations) {
+    if (spec.reservedCIDRs?.some((cidr) => cidrContains(cidr, ip)) !== true) continue;
+    lines.push(`reserved: by IPReservation ${metadata.name}, for pods that name it`);
   }
   for (const { metadata, status } of pods) {
     const told = [status?.podIP, ...(status?.podIPs?.map((each) => each.ip) ?? [])];

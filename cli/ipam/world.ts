@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
+import type { IpReservation } from '../../datastore/resources/ip-reservation.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Pod } from '../../datastore/resources/pod.ts';
 import type { Store } from '../../datastore/store.ts';
@@ -22,6 +23,7 @@ export type IpamOptions = DatastoreOptions & {
 export type IpamWorld = {
   readonly pools: readonly IpPool[];
   readonly blocks: readonly IpBlock[];
+  readonly reservations: readonly IpReservation[];
   readonly pods: readonly Pod[];
   readonly nodes: readonly Node[];
   readonly views: readonly IpamView[];
@@ -79,10 +81,12 @@ export async function readIpamWorld(store: Store, options: IpamOptions): Promise
       return view;
     }),
   );
-  const items = async <K extends 'IPPool' | 'IPBlock' | 'Pod' | 'Node'>(kind: K) => (await store.list(kind)).items;
+  const items = async <K extends 'IPPool' | 'IPBlock' | 'IPReservation' | 'Pod' | 'Node'>(kind: K) =>
+    (await store.list(kind)).items;
   return {
     pools: await items('IPPool'),
     blocks: await items('IPBlock'),
+    reservations: await items('IPReservation'),
     pods: await items('Pod'),
     nodes: await items('Node'),
     views: answers.filter((view) => view !== undefined),

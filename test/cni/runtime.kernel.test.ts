@@ -99,13 +99,13 @@ async function journalAndRuntime(node: AgentNode, runtime: CniRuntime): Promise<
   const directory = dirname(dirname(node.controlSocket));
   const source = ['--datastore', join(directory, 'datastore.db'), '--agent', node.controlSocket];
   const check = (...more: readonly string[]) => margay(['ipam', 'check', ...source, ...more]).stdout;
-  assert.equal(check('--runtime', runtime.socket), 'no difference between datastore and 1 agents\n');
+  assert.equal(check('--runtime', runtime.socket), 'no difference between datastore and 1 agent\n');
   // Of a container that the runtime never had: nothing else can tell.
   const stray = await node.addPod('shop', 'stray');
-  assert.equal(check(), 'no difference between datastore and 1 agents\n');
+  assert.equal(check(), 'no difference between datastore and 1 agent\n');
   assert.match(
     check('--runtime', runtime.socket),
-    new RegExp(`^leaked-address: ${stray.ip} of pod "shop/stray" .* has no such container.*\n1 differences`),
+    new RegExp(`^leaked-address: ${stray.ip} of pod "shop/stray" .* has no such container.*\n1 difference between`),
   );
   assert.equal((await stray.cni('DEL')).code, 0);
   assert.match(
