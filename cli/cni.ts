@@ -1,5 +1,5 @@
 // `margay cni install` and `uninstall`: the plugin in the folders of this machine's container runtime.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CHAINED_NAMES, type ChainedName } from '../cni/chained.ts';
 import { type CniFolders, installCni, uninstallCni } from '../cni/install.ts';
@@ -49,8 +49,9 @@ function install(options: InstallOptions): void {
   const warnings = installCni({
     ...foldersOf(options),
     executable: join(import.meta.dirname, '../.build/margay'),
-    agentSocket,
-    spoolDirectory,
+    // The list is read by programs that run elsewhere.
+    agentSocket: resolve(agentSocket),
+    spoolDirectory: resolve(spoolDirectory),
     required: require,
     ...(cniVersion === undefined ? {} : { cniVersion }),
   });

@@ -20,7 +20,12 @@ import { dirname, join } from 'node:path';
  */
 export function replaceFile(path: string, content: () => Uint8Array, mode: number): void {
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot write "${path}": ${why}, expected a folder that is there or can be made`, { cause });
+  }
   // A dot: runtimes read no such names.
   const temporary = join(folder, `.margay-${process.pid}`);
   rmSync(temporary, { force: true });

@@ -285,6 +285,8 @@ int main(void) {
   if (code >= 0) return code;
   if (strcmp(command, "DEL") == 0 && values[1] && *values[1] && values[3] && *values[3])
     return delete_later(values[1], values[3], deadline);
-  return fail(strcmp(command, "STATUS") == 0 ? 50 : 11, "Cannot reach the margay-node agent: it does not answer",
+  char message[80 + sizeof socket_path];
+  snprintf(message, sizeof message, "Cannot reach the margay-node agent: \\\"%s\\\" does not answer", socket_path);
+  return fail(strcmp(command, "STATUS") == 0 ? 50 : 11, message,
               "Start the agent of this node; agentSocket in the network configuration names its socket");
 }

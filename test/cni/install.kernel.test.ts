@@ -2,7 +2,7 @@
 // there only while an agent can serve, names only what the runtime will find, and all of it goes again.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { cniExecutable, cniNode } from '../support/cni-node.ts';
 import { type CliOutcome, margay } from '../support/margay-cli.ts';
@@ -33,8 +33,9 @@ test('margay cni install and uninstall', async (t) => {
     assert.deepEqual([status, stdout], [1, '']);
     assert.match(
       stderr,
-      /^margay: Cannot install the network configuration ".*\/10-margay\.conflist": Cannot reach the margay-node agent: it does not answer\. Start the agent of this node; .*\n$/,
+      /^margay: Cannot install the network configuration ".*\/10-margay\.conflist": Cannot reach the margay-node agent: ".*" does not answer\. Start the agent of this node; .*\n$/,
     );
+    assert.ok(stderr.includes(`"${node.config.socket}"`));
     assert.deepEqual(readdirSync(bin), ['bandwidth', 'loopback', 'margay', 'portmap']);
     assert.throws(() => readdirSync(conf), /ENOENT/);
   });
@@ -86,6 +87,23 @@ test('margay cni install and uninstall', async (t) => {
       assert.deepEqual([cniVersion, cniVersions], ['1.0.0', ALL_VERSIONS]);
     },
   );
+
+  await t.test('what is told from where the user stands is told to the runtime in full', () => {
+    const { options, list } = folders('relative', ...PLUGINS);
+    const [socket, spool] = [node.config.socket, node.config.spool].map((path) => relative(process.cwd(), path));
+    const told = ['--agent-socket', `${socket}`, '--spool-directory', `${spool}`];
+    assert.deepEqual(margay(['cni', 'install', ...told, ...options]), { status: 0, stdout: '', stderr: '' });
+    const [{ agentSocket, spoolDirectory }] = list().plugins;
+    assert.deepEqual([agentSocket, spoolDirectory], [node.config.socket, node.config.spool]);
+  });
+
+  await t.test('a folder that is a file is named', () => {
+    const { options, bin } = folders('file', ...PLUGINS);
+    const path = join(bin, 'portmap');
+    const { status, stderr } = install(...options, '--conf-dir', path);
+    assert.equal(status, 1);
+    assert.match(stderr, /^margay: Cannot write ".*\/portmap\/10-margay\.conflist": EEXIST.*, expected a folder that /);
+  });
 
   await t.test('without a required plugin there is nothing', () => {
     const { options, bin } = folders('required', 'portmap');
