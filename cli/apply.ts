@@ -1,6 +1,7 @@
 // `margay apply -f FILE|DIR|-`: creates objects and updates those that are there, one by one, whatever becomes of others.
 import { type Command, Option } from 'commander';
 import { KINDS, type Resource } from '../datastore/resources/index.ts';
+import { withoutEncapsulation } from '../datastore/resources/ip-pool.ts';
 import { withoutEffect } from '../datastore/resources/ipam-configuration.ts';
 import type { ManifestEntry, ManifestObject } from '../datastore/resources/manifest.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
@@ -77,13 +78,16 @@ async function report(store: Store, object: ManifestEntry, { validate }: Options
     }
     const outcome = await applyObject(store, object.value);
     console.log(`${singularOf(resource.kind)}/${resource.metadata.name} ${outcome}`);
-    if (resource.kind === 'IPAMConfiguration') {
-      for (const why of withoutEffect(resource)) console.error(`Warning: ${why}`);
-    }
+    for (const why of unfollowed(resource)) console.error(`Warning: ${why}`);
   } catch (error) {
     reportFailure(error);
   }
   return 1;
+}
+
+function unfollowed(resource: Resource): readonly string[] {
+  if (resource.kind === 'IPAMConfiguration') return withoutEffect(resource);
+  return resource.kind === 'IPPool' ? withoutEncapsulation(resource) : [];
 }
 
 /** @throws StoreError when the store refuses the object, Error when the merged object breaks its schema */

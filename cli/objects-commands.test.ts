@@ -148,6 +148,11 @@ test('apply refuses pools that pods cannot live in, and warns of settings withou
   assert.match(err[0] ?? '', /spec\.cidr: "127\.0\.0\.0\/8" overlaps "127\.0\.0\.0\/8", which is loopback/);
   assert.match(err[1] ?? '', /^Warning: Cannot follow spec\.autoAllocateBlocks/);
   assert.deepEqual([err.length, status], [2, 1]);
+
+  const tunnels = `${v3}kind: IPPool\nmetadata: {name: pods}\nspec: {cidr: 10.244.0.0/16, ipipMode: Always, vxlanMode: Never}\n`;
+  const created = margay('apply -f -', tunnels);
+  assert.deepEqual([created.out, created.status], [['ippool.projectcalico.org/pods created'], 0]);
+  assert.match(created.err.join('\n'), /^Warning: Cannot follow spec\.ipipMode of IPPool "pods": "Always", .*"Never"$/);
 });
 
 test('get prints what kubectl prints', (t) => {

@@ -49,6 +49,16 @@ export type IpPool = z.output<typeof ipPoolSchema>;
 /** Prefix length of the pool's blocks. */
 export const blockSizeOf = (pool: IpPool): number => pool.spec.blockSize ?? defaultBlockSize(pool.spec.cidr);
 
+/** Sentences about what Calico would do for such a pool and nobody here does: pods are routed. */
+export function withoutEncapsulation({ metadata, spec }: IpPool): readonly string[] {
+  return ['ipipMode', 'vxlanMode'].flatMap((field) => {
+    const mode = spec[field];
+    if (mode === undefined || mode === '' || mode === 'Never') return [];
+    const why = `${JSON.stringify(mode)}, pods are routed and never encapsulated`;
+    return [`Cannot follow spec.${field} of IPPool "${metadata.name}": ${why}, expected "Never"`];
+  });
+}
+
 /** What no interface of a pod can have: RFC 6890 table 1 to 18, RFC 4291 section 2.4; /0 overlaps the first of each family. */
 const NO_POD_RANGES = new Map([
   ['0.0.0.0/8' as Cidr, 'unspecified'],
