@@ -68,7 +68,7 @@ const rows: readonly { name: string; given: Write; stored?: readonly Resource[];
     given: { kind: 'delete', resource: a },
     stored: [a, b1],
     expected:
-      'Cannot delete IPPool "a": 1 blocks are cut from it, first "10.244.3.0/24" of node "node1", expected none',
+      'Cannot delete IPPool "a": 1 block is cut from it, first "10.244.3.0/24" of node "node1", expected none: set "disabled", and they go back when they are empty',
   },
   { name: 'a block', given: create(b1), expected: undefined },
   {

@@ -74,8 +74,9 @@ function admitPoolDelete(pool: IpPool, list: Lister): Result<void> {
   const [first] = blocks;
   if (first === undefined) return ok(undefined);
   const { cidr, node } = first.spec;
+  const count = blocks.length === 1 ? '1 block is' : `${blocks.length} blocks are`;
   return err(
-    `Cannot delete IPPool "${pool.metadata.name}": ${blocks.length} blocks are cut from it, first "${cidr}" of node "${node}", expected none`,
+    `Cannot delete IPPool "${pool.metadata.name}": ${count} cut from it, first "${cidr}" of node "${node}", expected none: set "disabled", and they go back when they are empty`,
   );
 }
 

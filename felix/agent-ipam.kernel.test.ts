@@ -65,7 +65,7 @@ test('live pods keep address and route when their pool is disabled, which can be
 
   await assert.rejects(update({ cidr: '10.244.0.0/17' }), /expected "10\.244\.0\.0\/16" because it cannot change/);
   await assert.rejects(update({ blockSize: 26 }), /expected 24 because it cannot change/);
-  await assert.rejects(node.store.delete('IPPool', undefined, 'pods'), /1 blocks are cut from it/);
+  await assert.rejects(node.store.delete('IPPool', undefined, 'pods'), /1 block is cut from it/);
   await update({ disabled: true });
   let tries = 0;
   const refused = /IPPool \\"pods\\": spec\.disabled is true/;
