@@ -35,7 +35,7 @@ export function parsePodName(text: string, namespace: string): { readonly namesp
 }
 
 /**
- * Creates the Pod object and waits until it runs.
+ * Creates the Pod object, and its Namespace where there is none, and waits until it runs.
  * @throws Error with the reason of a pod that does not come up within 30 s
  */
 export async function runPod(store: Store, { name, namespace, node, labels, ports }: PodRequest): Promise<Pod> {
@@ -55,10 +55,20 @@ export async function runPod(store: Store, { name, namespace, node, labels, port
     },
   });
   if (!parsed.ok) throw new Error(parsed.error);
+  await createNamespace(store, namespace);
   await store.create(parsed.value);
   const [pod] = await waitForPods(store, [`${namespace}/${name}`]);
   if (pod === undefined) throw new Error(`Cannot run pod "${name}": it was deleted meanwhile`);
   return pod;
+}
+
+/** Policies are refused for a namespace that is not there. */
+async function createNamespace(store: Store, name: string): Promise<void> {
+  const parsed = parseResource({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  if (!parsed.ok) throw new Error(parsed.error);
+  await store.create(parsed.value).catch((error: unknown) => {
+    if (!(error instanceof StoreError && error.code === 'exists')) throw error;
+  });
 }
 
 /**

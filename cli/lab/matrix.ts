@@ -18,6 +18,9 @@ export function registerLabMatrix(lab: Command): void {
   withName(command).action(run);
 }
 
+const NO_CELLS =
+  'No cells: fewer than two running pods, or none declares a port, expected --port 80/tcp, or --port of "lab pod run"';
+
 async function run({ name, json, port }: Options): Promise<void> {
   requireRoot('connect from pods');
   const lab = requireLab(name);
@@ -32,7 +35,7 @@ async function run({ name, json, port }: Options): Promise<void> {
   }
   const isRight = cells.every(isAsExpected);
   if (json === true) printJson({ ok: isRight, cells });
-  else if (cells.length === 0) console.log('No cells: fewer than two running pods, or none declares a port');
+  else if (cells.length === 0) console.log(NO_CELLS);
   else console.log(printCells(cells));
   process.exitCode = isRight ? 0 : 1;
 }

@@ -28,6 +28,14 @@ test('two labs run side by side, and status names what is there', async (t) => {
   const pod = ['lab', 'pod', 'run', 'web', '--port', '80/tcp', '--label', 'app=web'];
   assert.match(await margayOk(...pod, '--name', one, '--node', 'node2'), /^pod\/web runs on node2 with 10\.244\./);
   assert.match(await margayOk(...pod, '--name', two), /^pod\/web runs on node1 with 10\.244\./);
+  // Of a namespace that nobody has made, and without a port.
+  await margayOk('lab', 'pod', 'run', 'shop/client', '--name', two);
+  assert.match(await margayOk('get', 'namespaces', '--lab', two), /^shop /m);
+  const matrix = (...more: readonly string[]) => margayOk('lab', 'matrix', '--name', two, ...more);
+  assert.match(await matrix('--port', '80/tcp'), /2 of 2 connections as expected\n$/);
+  await margayOk('lab', 'pod', 'delete', 'web', '--name', two);
+  assert.match(await matrix(), /^No cells: .*, expected --port 80\/tcp, or /);
+
   await margayOk('lab', 'exec', '--name', one, 'default/web', '--', 'ping', '-c', '1', '-W', '5', '198.51.100.11');
   await margayOk('lab', 'node', 'exec', '--name', one, 'tor', 'ping', '-c', '1', '-W', '5', '198.51.100.12');
   assert.equal((await margay('lab', 'exec', '--name', one, 'web', '--', 'sh', '-c', 'exit 7')).exitCode, 7);
