@@ -5,6 +5,7 @@ import { KINDS } from '../datastore/resources/index.ts';
 import { type ManifestEntry, type ManifestObject, parseManifest } from '../datastore/resources/manifest.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
 import { err, type Result } from '../lib/result.ts';
+import { readStdin } from './read-stdin.ts';
 
 export type FileOptions = {
   readonly filename: readonly string[];
@@ -36,7 +37,7 @@ function filesOf(name: string, recursive: boolean): readonly Result<string>[] {
 
 function readText(name: string): Result<string> {
   try {
-    return { ok: true, value: readFileSync(name === '-' ? 0 : name, 'utf8') };
+    return { ok: true, value: name === '-' ? readStdin() : readFileSync(name, 'utf8') };
   } catch (error) {
     return err(`Cannot read "${name}": ${error instanceof Error ? error.message : error}, expected a manifest`);
   }
