@@ -208,6 +208,11 @@ test('verdict knows ICMP, families, addresses of pods, nodes and tunnels', () =>
   }
 });
 
+test('matrix says what is missing where no pod has an address', () => {
+  const { stdout } = policy('matrix -f - --port 80/tcp', SHOP.replace(/^status:.*$/gm, ''));
+  assert.match(stdout, /^No pod has an address, expected Pods with status\.podIP/);
+});
+
 test('matrix prints a table for each port, called as the port was asked for', () => {
   const { stdout, status } = policy('matrix -f - --port http --port http/udp --port 8080/tcp --port icmp --json');
   assert.equal(status, 0);

@@ -49,7 +49,8 @@ const LEGEND =
   'rows are sources, columns destinations: . allowed, X denied or no common family, # the pod itself, P no port of that name';
 
 function printMatrix({ order, tables }: Matrix, ports: readonly MatrixPort[]): string {
-  if (order.length === 0) return 'No pod has an address';
+  if (order.length === 0)
+    return 'No pod has an address, expected Pods with status.podIP, as "margay get pods -A -o yaml" prints them';
   const digits = String(order.length).length;
   const width = Math.max(...order.map((key) => key.length)) + digits + 1;
   const name = (key: string, index: number): string => `${String(index + 1).padStart(digits)} ${key}`.padEnd(width);
