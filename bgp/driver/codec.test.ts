@@ -212,7 +212,7 @@ test('listPeer reads state, counters by family, what ended the last session, and
     state: { received, accepted: 4, advertised: 3 },
     mpGracefulRestart: { state: { endOfRibReceived: afi === 1 } },
   });
-  const encoded = (adminState: number) =>
+  const encoded = (adminState: number, capability = 'GracefulRestartCapability') =>
     m.peerEnvelope.encode({
       peer: {
         conf: { description: 'mesh n1 #0', neighborAddress: NODE, peerAsn: 64512, authPassword: 'open sesame' },
@@ -220,6 +220,7 @@ test('listPeer reads state, counters by family, what ended the last session, and
           sessionState: 6,
           adminState,
           flaps: 2,
+          remoteCapabilities: [{ typeUrl: `type.googleapis.com/apipb.${capability}` }],
           disconnectReason: 4,
           disconnectMessage: 'cease\u0007/peer\nde-configured',
           bfd: { sessionState: 1 },
@@ -252,6 +253,8 @@ test('listPeer reads state, counters by family, what ended the last session, and
     bfd: 'up',
   });
   assert.equal(v3.listPeer(0).decode(encoded(2)).state.advertised, 4, '3.x counts an End-of-RIB of each family');
+  const without = v3.listPeer(0).decode(encoded(2, 'RouteRefreshCapability'));
+  assert.equal(without.state.advertised, 6, 'there is none for a peer without graceful restart');
   assert.equal(v3.listPeer(0).decode(encoded(2)).state.overLimit, true);
   assert.equal(v3.listPeer(0).decode(encoded(1)).state.overLimit, undefined);
 });

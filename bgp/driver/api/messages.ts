@@ -88,6 +88,8 @@ export const peer = message({
       sessionState: uint(13),
       adminState: uint(15),
       flaps: uint(17),
+      /** google.protobuf.Any in 3.x; 4.x has other messages here. */
+      remoteCapabilities: messages(18, message({ typeUrl: string(1) })),
       disconnectReason: uint(21),
       disconnectMessage: string(22),
       bfd: nested(23, message({ sessionState: uint(1) })),

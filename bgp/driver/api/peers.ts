@@ -134,8 +134,8 @@ function familiesIn(
   peer: WirePeer,
   { established, shift }: { readonly established: boolean; readonly shift: 0 | 1 },
 ): ReadonlyMap<Family, PeerFamilyState> {
-  // gobgpd 3.x counts the End-of-RIB mark of each family as one more prefix.
-  const marks = peer.gracefulRestart?.enabled && shift === 0 ? 1 : 0;
+  // gobgpd 3.x counts the End-of-RIB mark of each family as one more prefix. Peers without graceful restart get none.
+  const marks = shift === 0 && peer.gracefulRestart?.enabled && peerRestarts(peer) ? 1 : 0;
   const found = new Map<Family, PeerFamilyState>();
   for (const { config, state, mpGracefulRestart } of peer.afiSafis) {
     const { afi, safi } = config?.family ?? state?.family ?? { afi: 0, safi: 0 };
@@ -150,6 +150,10 @@ function familiesIn(
   }
   return found;
 }
+
+/** It has told of the capability in its OPEN, as read from 3.x. */
+const peerRestarts = ({ state }: WirePeer): boolean =>
+  state?.remoteCapabilities.some(({ typeUrl }) => typeUrl.endsWith('.GracefulRestartCapability')) === true;
 
 function lastErrorIn({ state }: WirePeer): string {
   const reason = REASONS[state?.disconnectReason ?? 0] ?? 'unknown reason';
