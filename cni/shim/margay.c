@@ -237,9 +237,12 @@ static int delete_later(const char *id, const char *interface, long deadline) {
   uint64_t a = hash(hash(0xcbf29ce484222325u, id), interface), b = hash(hash(~a, interface), id);
   snprintf(name, sizeof name, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
   int folder = spool(name);
-  if (folder < 0)
-    return fail(11, "Cannot keep the DEL for the agent: the spool folder is full or not writable",
+  if (folder < 0) {
+    char message[80 + sizeof spool_folder];
+    snprintf(message, sizeof message, "Cannot keep the DEL for the agent: \\\"%s\\\" is full or not writable", spool_folder);
+    return fail(11, message,
                 "Start the margay-node agent of this node; spoolDirectory in the network configuration names the folder");
+  }
   fault_point("after spool");
   int fd = connect_agent();
   int code = fd < 0 ? -1 : relay(fd, deadline);

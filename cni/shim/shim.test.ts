@@ -98,7 +98,9 @@ test('the spool is bounded, and what it holds may be repeated', async (t) => {
   assert.equal((await call(first, config())).exitCode, 0);
   const { exitCode, stdout } = await call({ ...first, CNI_CONTAINERID: 'def' }, config());
   assert.equal(exitCode, 1);
-  assert.equal(JSON.parse(stdout).code, 11);
+  const error = JSON.parse(stdout);
+  assert.equal(error.code, 11);
+  assert.equal(error.msg, `Cannot keep the DEL for the agent: "${spool}" is full or not writable`);
   assert.equal((await call(first, config())).exitCode, 0);
   assert.equal(readdirSync(spool).length, 1024);
 });
