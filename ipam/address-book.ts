@@ -46,7 +46,8 @@ export type AddressBook = {
   readonly trouble: () => string | undefined;
   /** Addresses that are not handed out although they are free; replaces what was given before. */
   readonly avoid: (ips: ReadonlySet<Ip>) => void;
-  readonly avoided: () => ReadonlySet<Ip>;
+  /** Those of them that nobody has. */
+  readonly keptOut: () => readonly Ip[];
 };
 
 export function createAddressBook(journal: Journal, cooling: Cooling, log: Log): AddressBook {
@@ -162,7 +163,7 @@ export function createAddressBook(journal: Journal, cooling: Cooling, log: Log):
     avoid: (ips) => {
       avoided = ips;
     },
-    avoided: () => avoided,
+    keptOut: () => [...avoided].filter((ip) => !holders.has(ip)),
   };
 }
 

@@ -45,7 +45,7 @@ async function adoptOnce({ store, node, book, log, trust }: AdoptionParts): Prom
     return { kind: 'unavailable', why };
   }
   const { items: stored } = await store.list('IPBlock');
-  const adoption = adoptBlocks({ node: own, stored, known, assignments: book.assignments() });
+  const adoption = adoptBlocks({ node: own, stored, known, assignments: book.assignments(), keptOut: book.keptOut() });
   for (const { cidr } of adoption.drop) {
     book.dropBlock(cidr);
     log.warn({ block: cidr }, 'Gave up an address block that the datastore does not give to this node');

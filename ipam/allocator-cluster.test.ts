@@ -155,6 +155,24 @@ test('releaseEmptyBlocks() gives no block back while an address of it cools down
   assert.equal((await ipam.releaseEmptyBlocks()).length, 1);
 });
 
+test('releaseEmptyBlocks() gives no block back while an address of it is kept out', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/30', { blockSize: 31 })]);
+  let nowMs = 0;
+  const ipam = await world.open('node-1', { monotonicMs: () => nowMs });
+  for (const pod of ['a', 'b', 'c']) await ipam.assign(podRequest(pod));
+  const [, , last] = ipam.assignments();
+  ipam.release(podRequest('c').handle);
+  ipam.keepOut(last?.ips ?? []);
+  for (const minute of [0, 10, 20]) {
+    nowMs = minute * 60_000;
+    assert.deepEqual(await ipam.releaseEmptyBlocks(), [], `minute ${minute}`);
+  }
+  ipam.keepOut([]);
+  await ipam.releaseEmptyBlocks();
+  nowMs = 30 * 60_000;
+  assert.equal((await ipam.releaseEmptyBlocks()).length, 1);
+});
+
 test('a pool for some pods alone keeps the node in service, and its last block stays', async (t) => {
   const rows = [
     { spec: { namespaceSelector: 'has(team)' }, first: 'on-demand', left: 1 },

@@ -148,7 +148,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
       };
     },
     keepOut: (ips) => book.avoid(new Set(ips)),
-    keptOut: () => [...book.avoided()].filter((ip) => book.holderOf(ip) === undefined),
+    keptOut: book.keptOut,
     journalProblem: book.trouble,
     close: journal.close,
   };

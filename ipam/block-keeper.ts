@@ -12,7 +12,7 @@ import { JournalError } from './journal-error.ts';
 import { createEmptyBlocks } from './model/empty-blocks.ts';
 import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
 import { noPool, type Refusal, refusalOf, tooManyBlocks } from './refusals.ts';
-import { releaseBlock, usedOrResting } from './release-block.ts';
+import { inUse, releaseBlock } from './release-block.ts';
 import type { Reserved } from './reserved.ts';
 import { createSerial } from './serial.ts';
 
@@ -109,7 +109,7 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
         });
         const looked = book.blocks().map((block) => ({
           cidr: block.cidr,
-          used: usedOrResting(book, block.cidr),
+          used: inUse(book, block.cidr),
           serves: serving.some((pool) => servesBlock(pool, block)),
         }));
         const gone: Cidr[] = [];

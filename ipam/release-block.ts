@@ -3,7 +3,7 @@
 // that does not hear whether the datastore did it, finds it under its name at its next start or claim if it is still there.
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
-import type { Cidr } from '../lib/cidr.ts';
+import { type Cidr, cidrContains } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
 import type { AddressBook } from './address-book.ts';
 import { JournalError, reasonOf } from './journal-error.ts';
@@ -16,10 +16,10 @@ export type ReleaseParts = {
   readonly onChange: () => void;
 };
 
-/** How many addresses of an own block nobody else may get: another node would not know which of them rest. */
-export function usedOrResting(book: Pick<AddressBook, 'use'>, cidr: Cidr): number {
+/** How many addresses of an own block nobody else may get: another node would not know which rest or are kept out. */
+export function inUse(book: Pick<AddressBook, 'use' | 'keptOut'>, cidr: Cidr): number {
   const { used = 0, cooling = 0 } = book.use(cidr) ?? {};
-  return used + cooling;
+  return used + cooling + book.keptOut().filter((ip) => cidrContains(cidr, ip)).length;
 }
 
 /** Whether it is gone. It stays when somebody got an address of it meanwhile, or nothing of it could be written. */
@@ -28,7 +28,7 @@ export async function releaseBlock({ store, node, book, log, onChange }: Release
   try {
     const stored = await store.get('IPBlock', undefined, name);
     // No `await` from here to the drop: a pod may have got an address during the one above.
-    if (book.use(cidr) === undefined || usedOrResting(book, cidr) > 0) return false;
+    if (book.use(cidr) === undefined || inUse(book, cidr) > 0) return false;
     book.dropBlock(cidr);
     onChange();
     if (stored?.spec.node !== node) return true;

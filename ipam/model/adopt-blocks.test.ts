@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type IpBlock, ipBlockName, ipBlockSchema } from '../../datastore/resources/ip-block.ts';
 import { parseCidr } from '../../lib/cidr.ts';
+import { parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
 import { type Assignment, assignmentSchema } from '../assignment.ts';
 import { adoptBlocks, type KnownBlock } from './adopt-blocks.ts';
@@ -27,11 +28,12 @@ const assignment = (...ips: string[]): Assignment =>
     state: 'attached',
   });
 
-const given = (stored: readonly IpBlock[], known: readonly KnownBlock[], assignments: readonly Assignment[]) => ({
-  stored,
-  known,
-  assignments,
-});
+const given = (
+  stored: readonly IpBlock[],
+  known: readonly KnownBlock[],
+  assignments: readonly Assignment[],
+  keptOut: readonly string[] = [],
+) => ({ stored, known, assignments, keptOut: keptOut.map((ip) => unwrap(parseIp(ip))) });
 
 const one = '10.244.1.0/24';
 const two = '10.244.7.0/24';
@@ -114,6 +116,14 @@ const rows = [
     own: [],
     recreate: [one],
     drop: [],
+    conflicts: [],
+  },
+  {
+    name: 'a block with an unknown link that is gone from the datastore',
+    given: given([], [known(one), known(two)], [], ['10.244.1.7']),
+    own: [],
+    recreate: [one],
+    drop: [two],
     conflicts: [],
   },
   {

@@ -26,7 +26,7 @@ export type Adoption = {
   readonly renew: readonly IpBlock[];
   /** Blocks of this name that this machine never had: perhaps another machine uses them. */
   readonly stranded: readonly Cidr[];
-  /** Blocks that vanished from the datastore while pods have addresses in them: to be created again. */
+  /** Blocks that vanished from the datastore while somebody has addresses in them: to be created again. */
   readonly recreate: readonly KnownBlock[];
   /** Blocks of the journal that are not this node's any more. */
   readonly drop: readonly KnownBlock[];
@@ -38,6 +38,8 @@ export function adoptBlocks(given: {
   readonly stored: readonly IpBlock[];
   readonly known: readonly KnownBlock[];
   readonly assignments: readonly Assignment[];
+  /** Addresses that something unknown has here. */
+  readonly keptOut: readonly Ip[];
 }): Adoption {
   const isKnown = new Set(given.known.map(({ cidr }) => cidr));
   const { name, uid } = given.node;
@@ -50,7 +52,7 @@ export function adoptBlocks(given: {
   const held = given.assignments.flatMap((assignment) => assignment.ips.map((ip) => ({ assignment, ip })));
   const missing = given.known.filter(({ cidr }) => !own.some((block) => block.cidr === cidr));
   const isWanted = ({ cidr }: KnownBlock): boolean =>
-    held.some(({ ip }) => cidrContains(cidr, ip)) &&
+    [...held.map(({ ip }) => ip), ...given.keptOut].some((ip) => cidrContains(cidr, ip)) &&
     ![...own, ...foreign].some((block) => cidrOverlaps(block.cidr, cidr));
   return {
     own,

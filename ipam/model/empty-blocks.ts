@@ -5,7 +5,7 @@ import { createGrace } from '../../lib/grace.ts';
 
 export type LookedBlock = {
   readonly cidr: Cidr;
-  /** Addresses that someone has, or that rest: another node does not know how long ago they were released. */
+  /** Addresses that someone has, or that are kept out or rest: another node knows nothing of that. */
   readonly used: number;
   /** Its pool serves new pods here. */
   readonly serves: boolean;
