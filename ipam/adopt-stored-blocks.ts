@@ -1,5 +1,6 @@
 // Brings the node's blocks in line with the datastore: at start, and again whenever the two may disagree.
 import { type Store, StoreError } from '../datastore/store.ts';
+import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
 import type { AddressBook } from './address-book.ts';
 import { createBlock } from './create-block.ts';
@@ -15,6 +16,8 @@ export type AdoptionParts = {
   readonly book: AddressBook;
   readonly log: Log;
   readonly trust: 'with-own-node' | undefined;
+  /** Keeps a block from being assigned from until another comparison. */
+  readonly doubt: (block: Cidr) => void;
 };
 
 /** Another node may claim what is being created again; then the datastore is read once more. */
@@ -36,7 +39,7 @@ export async function adoptStoredBlocks(parts: AdoptionParts): Promise<StartOutc
 }
 
 /** `undefined`: a vanished block has another owner by now. */
-async function adoptOnce({ store, node, book, log, trust }: AdoptionParts): Promise<StartOutcome | undefined> {
+async function adoptOnce({ store, node, book, log, trust, doubt }: AdoptionParts): Promise<StartOutcome | undefined> {
   // Taken before the list: a block that is claimed meanwhile is missing in the list, but not lost.
   const known = book.blocks();
   const own = await ownNode(store, node);
@@ -58,8 +61,14 @@ async function adoptOnce({ store, node, book, log, trust }: AdoptionParts): Prom
       log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');
       continue;
     }
-    book.dropBlock(block.cidr);
     const { why } = outcome;
+    // Emptied, the datastore lacks the pool too, and has it again before long: until then it takes no block away.
+    if (own.uid === undefined) {
+      doubt(block.cidr);
+      log.warn({ block: block.cidr, why }, 'Keeps an address block that the datastore, without this Node, cannot have');
+      continue;
+    }
+    book.dropBlock(block.cidr);
     log.error({ block: block.cidr, why }, 'Gave up an address block that cannot be created again; its pods stay');
   }
   for (const block of adoption.renew) {

@@ -5,7 +5,7 @@ import { type Store, StoreError } from '../datastore/store.ts';
 import { parseCidr } from '../lib/cidr.ts';
 import { type Ip, parseIp } from '../lib/ip.ts';
 import { unwrap } from '../lib/result.ts';
-import { ipamWorld, ipPool, podRequest } from '../test/support/ipam-world.ts';
+import { ipamWorld, ipPool, nodeObject, podRequest } from '../test/support/ipam-world.ts';
 import type { AssignOutcome, OwnedBlock } from './ipam.ts';
 
 const ip = (text: string): Ip => unwrap(parseIp(text));
@@ -280,6 +280,29 @@ test('start() gives up a block that cannot be created again, and keeps its pods'
     assert.deepEqual(second.find(podRequest('a').handle)?.ips, [address], name);
     second.close();
   }
+});
+
+test('start() keeps a block with pods while a datastore that was emptied cannot have it', async (t) => {
+  const pool = ipPool('a', '10.244.0.0/24', { blockSize: 24 });
+  const world = await ipamWorld(t, [pool], ['node-1']);
+  const first = await world.open('node-1');
+  const [address] = ipsOf(await first.assign(podRequest('a')));
+  first.close();
+  const [lost] = (await world.store.list('IPBlock')).items;
+  await world.store.delete('IPBlock', undefined, lost?.metadata.name ?? '');
+  await world.store.delete('IPPool', undefined, 'a');
+  await world.store.delete('Node', undefined, 'node-1');
+  const second = await world.open('node-1');
+  assert.equal((await second.start()).kind, 'adopted');
+  const other = await second.assign(podRequest('b'));
+  assert.notEqual(other.kind, 'assigned', 'nobody gets an address of a block that the datastore does not have');
+  // It is filled again, from before the block was claimed.
+  await world.store.create(pool);
+  await world.store.create(nodeObject('node-1'));
+  assert.equal((await second.start('with-own-node')).kind, 'adopted');
+  const elsewhere = await (await world.open('node-2')).assign(podRequest('c', { requested: [ip(address ?? '')] }));
+  assert.equal(elsewhere.kind, 'taken');
+  assert.equal((await second.assign(podRequest('b'))).kind, 'assigned');
 });
 
 test('assign() withdraws a block when a look after its claim finds an overlapping one', async (t) => {

@@ -51,6 +51,9 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
   const doubts = new Map<Cidr, number>();
   let doubtsEver = 0;
   const isDoubted = (block: Cidr): boolean => doubts.has(block);
+  const doubt = (block: Cidr): void => {
+    doubts.set(block, ++doubtsEver);
+  };
 
   const claimAlone = async (wish: Wish): Promise<Refusal | undefined> => {
     // A claim that went before may have brought what this one wants.
@@ -90,16 +93,14 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
       serially(async () => {
         const before = JSON.stringify(book.blocks());
         const compared = [...doubts];
-        const outcome = await adoptStoredBlocks({ store, node, book, log, trust });
+        const outcome = await adoptStoredBlocks({ store, node, book, log, trust, doubt });
         if (outcome.kind === 'adopted') {
           for (const [block, nth] of compared) if (doubts.get(block) === nth) doubts.delete(block);
         }
         if (JSON.stringify(book.blocks()) !== before) onChange();
         return outcome;
       }),
-    doubt: (block) => {
-      doubts.set(block, ++doubtsEver);
-    },
+    doubt,
     isDoubted,
     releaseEmpty: () =>
       serially(async () => {
