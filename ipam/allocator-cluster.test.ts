@@ -173,6 +173,24 @@ test('releaseEmptyBlocks() gives no block back while an address of it is kept ou
   assert.equal((await ipam.releaseEmptyBlocks()).length, 1);
 });
 
+test('a requested address of a block in doubt is a reason to come again', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24')]);
+  const ipam = await world.open('node-1');
+  const [first] = ipsOf(await ipam.assign(podRequest('a')));
+  ipam.release(podRequest('a').handle);
+  const [owned] = ipam.blocks();
+  assert.ok(owned);
+  ipam.doubt(owned.cidr);
+  const refused = await ipam.assign(podRequest('b', { requested: [ip(first ?? '')] }));
+  assert.equal(refused.kind, 'unavailable');
+  assert.match(
+    refused.kind === 'unavailable' ? refused.why : '',
+    /its block "10\.244\.0\.\d+\/\d+" .*compared with the datastore/,
+  );
+  await ipam.start();
+  assert.deepEqual(ipsOf(await ipam.assign(podRequest('b', { requested: [ip(first ?? '')] }))), [first]);
+});
+
 test('a pool for some pods alone keeps the node in service, and its last block stays', async (t) => {
   const rows = [
     { spec: { namespaceSelector: 'has(team)' }, first: 'on-demand', left: 1 },

@@ -11,7 +11,7 @@ import type { StartOutcome } from './ipam.ts';
 import { JournalError } from './journal-error.ts';
 import { createEmptyBlocks } from './model/empty-blocks.ts';
 import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
-import { noPool, type Refusal, refusalOf, tooManyBlocks } from './refusals.ts';
+import { inDoubt, noPool, type Refusal, refusalOf, tooManyBlocks } from './refusals.ts';
 import { inUse, releaseBlock } from './release-block.ts';
 import type { Reserved } from './reserved.ts';
 import { createSerial } from './serial.ts';
@@ -59,6 +59,8 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
     // A claim that went before may have brought what this one wants.
     if (pickAddress(wish, { book, choose, isReserved: reserved.has, isDoubted }).kind === 'picked') return undefined;
     const { family, address: around } = wish;
+    const doubted = around === undefined ? undefined : book.blockOf(around)?.cidr;
+    if (around !== undefined && doubted !== undefined && isDoubted(doubted)) return inDoubt(around, doubted);
     const { usable, refused } = poolsFor(wish, choose);
     if (usable.length === 0) return noPool(family, refused);
     const known = book.blocks();

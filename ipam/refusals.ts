@@ -1,4 +1,5 @@
 // Why an address could not be assigned, in words for the one who waits for it.
+import type { Cidr } from '../lib/cidr.ts';
 import type { Family, Ip } from '../lib/ip.ts';
 import type { ClaimOutcome } from './claim-block.ts';
 import type { AssignOutcome } from './ipam.ts';
@@ -29,6 +30,11 @@ export const takenBy = (ip: Ip, by: string): Refusal => ({
 export const stillCooling = (ip: Ip): Refusal => ({
   kind: 'unavailable',
   why: `Cannot assign address "${ip}": another pod had it until lately, expected one that has cooled down`,
+});
+
+export const inDoubt = (ip: Ip, block: Cidr): Refusal => ({
+  kind: 'unavailable',
+  why: `Cannot assign address "${ip}": its block "${block}" may be another node's by now, and has to be compared with the datastore first`,
 });
 
 /** `why`: that of the refusal without the resting addresses. */
