@@ -18,11 +18,11 @@ export type HeldLink = { readonly index: number; readonly ips: readonly Ip[] };
 
 /**
  * Does nothing when the journal knows every link of ours. The answer is the links that could not be written down.
- * @throws KernelError, StoreError, JournalError
+ * @throws KernelError, StoreError, JournalError, and Error while the datastore does not have this Node
  */
 export async function adoptLostEndpoints(parts: {
   readonly node: string;
-  readonly store: Pick<Store, 'list'>;
+  readonly store: Pick<Store, 'get' | 'list'>;
   readonly ipam: Pick<Ipam, 'assignments' | 'adopt'>;
   readonly rtnl: Rtnl;
   readonly routes: Pick<RouteDriver, 'read'>;
@@ -32,6 +32,10 @@ export async function adoptLostEndpoints(parts: {
   const known = new Set<Handle>(ipam.assignments().map(({ handle }) => handle));
   const links = findHostEnds(rtnl, routes);
   if (links.every(({ alias }) => known.has((alias ?? '') as Handle))) return [];
+  // Emptied or exchanged, it would make strangers of all pods, for good.
+  if ((await store.get('Node', undefined, node)) === undefined) {
+    throw new Error(`Cannot believe the datastore about lost pods: it has no Node "${node}", expected this node`);
+  }
   const { items: pods } = await store.list('Pod');
   const plan = planAdoption({ node, links, pods, known });
   const held = new Map<string, readonly Ip[]>();

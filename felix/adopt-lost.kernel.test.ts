@@ -78,3 +78,38 @@ test('live pods keep routes and policy when the journal is lost, and DEL frees t
   await waitFor('its address to be let in', async () => (await keptOut()).length === 0);
   assert.equal((await addAt('late', other.ip)).ip, other.ip);
 });
+
+test('a lost journal is not made good from a datastore that was emptied', async (t) => {
+  const node = await agentNode(t);
+  const state = join(dirname(dirname(node.controlSocket)), 'state');
+  await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  await node.start();
+  const web = await node.addPod('shop', 'web');
+  assert.equal(await pings(node.netns, web.ip), true);
+  await node.kill();
+  for (const file of readdirSync(state)) if (file.startsWith('journal.db')) rmSync(join(state, file));
+  const saved = [
+    ...(await node.store.list('Pod')).items,
+    ...(await node.store.list('IPBlock')).items,
+    ...(await node.store.list('Node')).items,
+  ];
+  for (const { kind, metadata } of saved) {
+    await node.store.delete(kind, kind === 'Pod' ? 'shop' : undefined, metadata.name);
+  }
+
+  node.launch();
+  const looked = /took up a pod of a lost journal|take up the pods of a lost journal/;
+  await waitFor('the agent to look for lost pods', () => looked.test(node.log()), { timeoutMs: 30_000 });
+  for (const { metadata, ...rest } of saved) {
+    const { resourceVersion: _, ...kept } = metadata;
+    await node.store.create({ ...rest, metadata: kept } as (typeof saved)[number]);
+  }
+  const isReady = async () => (await node.status().catch(() => ({ ready: false })))['ready'] === true;
+  await waitFor('the agent to be ready', isReady, { timeoutMs: 30_000 });
+  assert.equal(await pings(node.netns, web.ip), true);
+  const { assignments } = await ipamViewOf(node);
+  assert.deepEqual(
+    assignments.map(({ assignment: { pod, ips } }) => [pod, ...ips]),
+    [['web', web.ip]],
+  );
+});
