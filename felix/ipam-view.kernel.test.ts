@@ -62,3 +62,14 @@ test('releaseLeak() takes the wall clock for assignments of an earlier process',
   clock.wallOffsetMs = 60_001;
   assert.deepEqual(await release('web'), { released: ['10.244.0.0'] });
 });
+
+test('releaseLeak() does not wait for a wall clock that was set back before the agent started anew', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24')]);
+  const { clock, open } = await leaksOf(t);
+  const first = await world.open('node-1');
+  await first.assign(podRequest('web'));
+  first.close();
+  const { release } = open(await world.open('node-1'));
+  clock.wallOffsetMs = -HOUR_MS;
+  assert.deepEqual(await release('web'), { released: ['10.244.0.0'] });
+});

@@ -62,7 +62,8 @@ export async function releaseLeak(
       return `its sequence is ${found.sequence}, expected ${asked.sequence}: somebody has it anew`;
     }
     const ageMs = ipam.ageMs(found.handle) ?? nowMs - Date.parse(found.assignedAt);
-    if (ageMs < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s`;
+    // Before it began: the wall clock was set back, and tells nothing for as long as it was ahead.
+    if (ageMs >= 0 && ageMs < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s`;
     const link = findHostEnds(rtnl, routes).find(({ alias }) => alias === found.handle);
     return link === undefined ? undefined : `link "${link.name}" is there, expected none`;
   };
