@@ -120,6 +120,15 @@ for (const { name, links, pods, adopt, unidentified } of rows) {
   });
 }
 
+test('planAdoption() tells the address of a link that nobody signed by its pod when the route is gone', () => {
+  const links = [{ ...link('web'), alias: undefined }];
+  const { unidentified } = planAdoption({ node: 'node1', links, pods: [pod('web', ['10.244.1.7'])], known: new Set() });
+  assert.deepEqual(
+    unidentified.map(({ ips: kept }) => kept),
+    [['10.244.1.7']],
+  );
+});
+
 test('planAdoption() leaves alone what the journal knows', () => {
   const plan = planAdoption({
     node: 'node1',

@@ -40,7 +40,7 @@ export function planAdoption(given: {
     const told = pod === undefined ? [] : podIps(pod);
     const found = ips.length > 0 ? ips : told;
     const link = { handle, ips: found, netns: '', hostIfName: name as IfName };
-    if (containerId === '' || ifName === '') unidentified.push({ name, ips, why: 'it is not signed' });
+    if (containerId === '' || ifName === '') unidentified.push({ name, ips: found, why: 'it is not signed' });
     else if (found.length === 0) unidentified.push({ name, ips, why: 'nothing says which address it has' });
     else if (name === hostIfName(CONTAINER_NAMESPACE, containerId))
       adopt.push({ ...link, namespace: CONTAINER_NAMESPACE, pod: containerId, state: 'attached' });
