@@ -8,11 +8,12 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
+import { keyOf } from '../datastore/resources/index.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import { unwrap } from '../lib/result.ts';
 import { waitFor } from '../lib/wait-for.ts';
-import { releaseVanishedBlocks } from './vanished-blocks.ts';
+import { createCluster, releaseVanishedBlocks } from './vanished-blocks.ts';
 
 const WAIT = { timeoutMs: 60_000 };
 const ROOT = join(import.meta.dirname, '..');
@@ -142,6 +143,20 @@ test('a datastore that fails, or tells half of what it has, releases nothing', a
   assert.equal(await blocks(), '1');
   assert.equal(asked.early, 0, 'half a snapshot is not even a reason to look closer');
   assert.ok(asked.later > 1, 'asked again after a failure');
+});
+
+test('only a Node that comes or goes is a reason to look at once', () => {
+  const { accept } = createCluster();
+  const put = (raw: unknown) => {
+    const resource = unwrap(parseResource(raw));
+    return { kind: 'put', key: keyOf(resource), resource, version: '1' } as const;
+  };
+  const node = put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+  const gone = { kind: 'delete', key: node.key, version: '2' } as const;
+  const unreadable = { kind: 'invalid', key: node.key, error: 'no', version: '3' } as const;
+  const events = [node, node, put(block(1, 'n1')), gone, gone, unreadable, node];
+  const news = 'other-nodes';
+  assert.deepEqual(events.map(accept), [news, undefined, undefined, news, undefined, news, undefined]);
 });
 
 const block = (n: number, node: string) => ({
