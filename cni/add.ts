@@ -80,9 +80,10 @@ function familiesFor(deps: CniDeps, wishes: Wishes, namespace: string): readonly
   return served.length === 0 ? [4] : served;
 }
 
-// The name of a host end is a hash of 44 bits. Only an earlier sandbox of the same pod makes room.
+// The name of a host end is a hash of 44 bits. Only an earlier sandbox of the same pod makes room. Of what was taken up
+// after a lost journal the namespace is not known: it is that of its container.
 function refuseTakenName({ ipam, wiring }: CniDeps, request: Add, hostName: IfName): void {
-  const { handle, containerId, ifName, namespace, pod } = request;
+  const { handle, containerId, ifName, netns, namespace, pod } = request;
   const holders = ipam
     .assignments()
     .filter((each) => each.hostIfName === hostName && each.state === 'attached' && each.handle !== handle);
@@ -95,7 +96,7 @@ function refuseTakenName({ ipam, wiring }: CniDeps, request: Add, hostName: IfNa
     );
   }
   const sibling = holders
-    .map((each) => ({ netns: each.netns, ...partsOf(each.handle) }))
+    .map((each) => ({ netns: each.netns || netns, ...partsOf(each.handle) }))
     .find((each) => each.containerId === containerId && wiring.isWired(each));
   if (sibling === undefined) return;
   throw new CniError(
@@ -112,7 +113,7 @@ async function clearLeftovers(
 ): Promise<void> {
   const before = ipam.find(handle);
   if (before === undefined) return;
-  if (before.state === 'attached' && before.netns === netns && wiring.isWired({ netns, ifName })) {
+  if (before.state === 'attached' && (before.netns || netns) === netns && wiring.isWired({ netns, ifName })) {
     throw new CniError(
       CNI_CODE.alreadyAttached,
       `Cannot attach interface "${ifName}": this container has it with ${before.ips.join(', ')}, expected none`,

@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../lib/wait-for.ts';
 import { agentNode } from '../test/support/agent-node.ts';
-import { ipamViewOf } from '../test/support/cni-state.ts';
-import type { TestNetns } from '../test/support/netns.ts';
+import { cniCaller } from '../test/support/cni-call.ts';
+import { cniPathsOf, ipamViewOf } from '../test/support/cni-state.ts';
+import { type TestNetns, testNetns } from '../test/support/netns.ts';
 
 const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
   from.exec('ping', '-c1', '-W1', ip).then(
@@ -112,4 +113,24 @@ test('a lost journal is not made good from a datastore that was emptied', async 
     assignments.map(({ assignment: { pod, ips } }) => [pod, ...ips]),
     [['web', web.ip]],
   );
+});
+
+test('a container that was taken up after a lost journal is not attached twice', async (t) => {
+  const node = await agentNode(t);
+  const state = join(dirname(dirname(node.controlSocket)), 'state');
+  await node.start();
+  const { call } = cniCaller(cniPathsOf(node));
+  const netns = await testNetns(t, 'web');
+  const web = { command: 'ADD', containerId: 'c1', netns: netns.path };
+  const added = JSON.parse((await call(web)).stdout);
+  const ip: string = added.ips[0].address.split('/')[0];
+  await node.kill();
+  for (const file of readdirSync(state)) if (file.startsWith('journal.db')) rmSync(join(state, file));
+  await node.start();
+  for (const ifName of ['eth1', 'eth0']) {
+    const { exitCode, stdout } = await call({ ...web, ifName });
+    assert.equal(exitCode, 1, ifName);
+    assert.equal(JSON.parse(stdout).code, 100, stdout);
+    assert.equal(await pings(node.netns, ip), true, ifName);
+  }
 });
