@@ -112,6 +112,16 @@ test('assign() claims no more blocks than the cluster allows a node', async (t) 
   assert.match(refused.kind === 'exhausted' ? refused.why : '', /it has 2, the most that IPAMConfiguration "default"/);
 });
 
+test('what cools down is no reason to come again for an address of another block', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 32 })]);
+  const ipam = await world.open('node-1', { settings: () => ({ cooldownMs: 60_000, maxBlocks: 1 }) });
+  const [first] = ipsOf(await ipam.assign(podRequest('a')));
+  ipam.release(podRequest('a').handle);
+  const other = first === '10.244.0.9' ? '10.244.0.8' : '10.244.0.9';
+  assert.equal((await ipam.assign(podRequest('b', { requested: [ip(other)] }))).kind, 'exhausted');
+  assert.equal((await ipam.assign(podRequest('b'))).kind, 'unavailable');
+});
+
 test('releaseEmptyBlocks() gives back what has been empty for long, and keeps one', async (t) => {
   let pools = [ipPool('a', '10.244.0.0/24', { blockSize: 31 })];
   const world = await ipamWorld(t, pools);

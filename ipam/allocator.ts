@@ -96,7 +96,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
   };
   // An address that rests is free before long: a reason to come again, not to give up.
   const restingOr = (refusal: Refusal, wish: Wish): Refusal => {
-    if (refusal.kind !== 'exhausted') return refusal;
+    if (refusal.kind !== 'exhausted' || wish.address !== undefined) return refusal;
     const serving = book.blocks().filter((block) => poolsFor(wish, choose).usable.some((p) => servesBlock(p, block)));
     const resting = serving.reduce((sum, { cidr }) => sum + (book.use(cidr)?.cooling ?? 0), 0);
     return resting === 0 ? refusal : coolingDown(refusal.why, resting);
