@@ -47,10 +47,11 @@ export async function feedDatastore(options: {
   while (!signal.aborted) {
     const seen = new Set<ResourceKey>();
     const watch: { state: 'snapshot' | 'doubted' | 'live' } = { state: 'snapshot' };
-    // What a later snapshot says waits until the snapshot is believed; the first one finds nothing in force.
+    // What a later snapshot says waits until the snapshot is believed; the first one finds nothing in force. A block that
+    // has another owner is doubted at once, and that takes nothing away.
     const held: DatastoreEvent[] = [];
-    const tell = (event: DatastoreEvent): void => {
-      if (watch.state === 'live' || known.size === 0) dispatch(event);
+    const tell = (event: DatastoreEvent, key: ResourceKey): void => {
+      if (watch.state === 'live' || known.size === 0 || key.startsWith('IPBlock/')) dispatch(event);
       else held.push(event);
     };
     const believe = (version: string): void => {
@@ -78,7 +79,7 @@ export async function feedDatastore(options: {
         }
         if (event.kind === 'delete') seen.delete(event.key);
         else seen.add(event.key);
-        tell(resourceEvent(event));
+        tell(resourceEvent(event), event.key);
         if (watch.state === 'doubted' && seen.has(ownNode)) believe(event.version);
       }
     } catch (error) {

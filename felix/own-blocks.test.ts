@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
+import { type Store, StoreError } from '../datastore/store.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import { type Cidr, cidrContains } from '../lib/cidr.ts';
 import type { Ip } from '../lib/ip.ts';
@@ -16,10 +17,12 @@ type RunningNode = IpamWorld & {
   readonly block: Cidr;
   /** Comparisons so far. */
   readonly compared: () => number;
+  /** Why the datastore is not believed now. */
+  readonly problem: () => string | undefined;
 };
 
 /** A node with a pod, which hears of its blocks by the real watch. */
-async function runningNode(t: TestContext): Promise<RunningNode> {
+async function runningNode(t: TestContext, watched = (store: Store): Store => store): Promise<RunningNode> {
   const stop = new AbortController();
   const { signal } = stop;
   // Before the world's own clean-up: nothing asks a datastore that is closed.
@@ -31,14 +34,17 @@ async function runningNode(t: TestContext): Promise<RunningNode> {
   assert.ok(block !== undefined);
   const log = pino({ level: 'silent' });
   let compared = 0;
+  let problem: string | undefined;
   const own = followOwnBlocks({ node: 'node-1', ipam, onCompared: () => compared++, log, signal });
   void feedDatastore({
-    ...{ store: world.store, node: 'node-1', log, signal },
+    ...{ store: watched(world.store), node: 'node-1', log, signal },
     dispatch: own.accept,
-    onError: () => undefined,
+    onError: (why) => {
+      problem = why;
+    },
   });
   await waitFor('the first comparison', () => compared > 0);
-  return { ...world, ipam, block, compared: () => compared };
+  return { ...world, ipam, block, compared: () => compared, problem: () => problem };
 }
 
 async function assigned(ipam: Ipam, pod: string): Promise<Ip> {
@@ -113,6 +119,31 @@ test('a datastore that was emptied takes no block away', async (t) => {
   await store.create(nodeObject('node-1'));
   await waitFor('the comparison with the new datastore', () => compared() > before, { timeoutMs: 30_000 });
   assert.equal((await stored(world, block))?.spec.node, 'node-1');
+});
+
+test('a block that another node got while nothing was heard is doubted, also when the Node is gone', async (t) => {
+  let breakWatch = (): void => {};
+  const broken = { isSo: false };
+  const breakable = (store: Store): Store => ({
+    ...store,
+    watch: async function* (kinds, signal) {
+      if (broken.isSo) throw new StoreError('unavailable', 'the watch is broken');
+      const stop = new AbortController();
+      breakWatch = () => stop.abort();
+      yield* store.watch(kinds, AbortSignal.any([signal, stop.signal]));
+    },
+  });
+  const world = await runningNode(t, breakable);
+  const { ipam, block, problem } = world;
+  broken.isSo = true;
+  breakWatch();
+  await waitFor('the watch to break', () => problem() !== undefined);
+  await world.store.delete('Node', undefined, 'node-1');
+  await giveTo(world, block, 'node-2');
+  broken.isSo = false;
+  await waitFor('the next snapshot', () => /without Node "node-1"/.test(problem() ?? ''));
+  const second = await assigned(ipam, 'second');
+  assert.ok(!cidrContains(block, second), second);
 });
 
 test('blocks that were claimed without the Node get its uid when it is there', async (t) => {
