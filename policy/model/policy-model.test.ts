@@ -249,4 +249,23 @@ describe('an endpoint', () => {
     const [change] = model.drain().sets;
     assert.deepEqual([change?.added, change?.removed], [ips, web.ips]);
   });
+
+  test('takes its address from a pod that waits for a sandbox here and whose status still has it', () => {
+    const model = loaded();
+    const web = podNamed('web');
+    model.setEndpoint(hostIfName('n', 'web'), { namespace: 'n', pod: 'web', ips: [] });
+    assert.deepEqual(model.drain().sets, []);
+    model.setEndpoint(hostIfName('n', 'new'), { namespace: 'n', pod: 'new', ips: web.ips });
+    const given = model.drain();
+    assert.deepEqual(
+      given.sets.map(({ removed }) => removed),
+      [web.ips],
+    );
+    assert.equal(given.canRevoke, true);
+    model.setEndpoint(hostIfName('n', 'new'), undefined);
+    assert.deepEqual(
+      model.drain().sets.map(({ added }) => added),
+      [web.ips],
+    );
+  });
 });

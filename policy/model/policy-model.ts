@@ -21,6 +21,7 @@ import { createProfileFinder, ensureClosed, type ProfileFinder } from './profile
 import type { EndpointRecord, PodRecord, PolicyRecord, ProfilePair } from './records.ts';
 import { sameEndpoint, sameIps, sameLabels, sameNode, samePod } from './same.ts';
 import { createScopeIndex } from './scope-index.ts';
+import { createTakenAddresses } from './taken-addresses.ts';
 import type { Endpoint, EndpointPolicy, PolicyModel } from './types.ts';
 
 /** An empty model: no namespace, no pod, no policy, no endpoint. */
@@ -39,7 +40,8 @@ export function createPolicyModel(): PolicyModel {
   let nodesRevoke = false;
   let policyRecords = 0;
 
-  const podSets = createPodSets(index, addressesOf);
+  const taken = createTakenAddresses();
+  const podSets = createPodSets(index, (pod, facts) => addressesOf(pod, facts, taken.has));
   const nodeSets = createNodeSets();
   const chains = createActiveChains({ podSets, nodeSets });
   const profiles = createActiveProfiles(chains);
@@ -164,6 +166,14 @@ export function createPolicyModel(): PolicyModel {
     return made;
   };
 
+  // Pods that are bound here and whose status has one of these addresses, which an endpoint got or lost.
+  const touchNamesakes = (ips: readonly Ip[], own: PodRecord | undefined): void => {
+    if (ips.length === 0) return;
+    for (const { pod } of endpoints.values()) {
+      if (pod !== own && pod.facts?.ips.some((ip) => ips.includes(ip)) === true) touchPod(pod, 'changed');
+    }
+  };
+
   // The pod that it belonged to reads its addresses from its status again.
   const detach = (record: EndpointRecord, how: 'changed' | 'gone'): void => {
     const { pod } = record;
@@ -234,6 +244,7 @@ export function createPolicyModel(): PolicyModel {
         return;
       // One that is expected has no address yet, or none any more.
       const how = endpoint === undefined || endpoint.ips.length === 0 ? 'gone' : 'changed';
+      touchNamesakes(taken.replace(before?.ips ?? [], endpoint?.ips ?? []), known?.pod);
       if (known !== undefined && before !== undefined) detach(known, how);
       if (endpoint === undefined) {
         if (known !== undefined) known.endpoint = undefined;
@@ -278,13 +289,16 @@ function factsOf({ endpoint, pod: { facts } }: EndpointRecord): PodFacts | undef
     : undefined;
 }
 
-// The node knows better than the status, which follows later and may still hold the address of an earlier sandbox.
-function addressesOf({ endpoints }: PodRecord, facts: PodFacts): readonly Ip[] {
+// The node knows better than the status, which follows later and may still hold the address of an earlier sandbox. What an
+// endpoint has is of its pod alone: the status of a pod that waits for a sandbox here may name it for a while.
+function addressesOf({ endpoints }: PodRecord, facts: PodFacts, isTaken: (ip: Ip) => boolean): readonly Ip[] {
   const local: (readonly Ip[])[] = [];
   for (const { endpoint } of endpoints) {
     if (endpoint !== undefined && endpoint.ips.length > 0 && isSamePod(endpoint, facts)) local.push(endpoint.ips);
   }
   const [only] = local;
-  if (only === undefined) return facts.ips;
+  if (only === undefined) {
+    return endpoints.length > 0 && facts.ips.some(isTaken) ? facts.ips.filter((ip) => !isTaken(ip)) : facts.ips;
+  }
   return local.length === 1 && only.length === 1 ? only : [...new Set(local.flat())].sort();
 }

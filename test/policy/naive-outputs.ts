@@ -60,11 +60,12 @@ function members(inputs: Inputs, ref: SetRef): Set<string> {
 }
 
 function addresses(inputs: Inputs, key: PodKey, pod: PodFacts): readonly Ip[] {
-  const local = [...inputs.endpoints.values()].filter(
-    (one) => podKey(one.namespace, one.pod) === key && fits(one, pod),
-  );
-  const ips = local.flatMap((endpoint) => endpoint.ips);
-  return ips.length > 0 ? ips : pod.ips;
+  const all = [...inputs.endpoints.values()];
+  const bound = all.filter((one) => podKey(one.namespace, one.pod) === key);
+  const ips = bound.filter((one) => fits(one, pod)).flatMap((endpoint) => endpoint.ips);
+  if (ips.length > 0) return ips;
+  // Of the addresses of its status, those that an endpoint has are that one's.
+  return bound.length === 0 ? pod.ips : pod.ips.filter((ip) => !all.some((one) => one.ips.includes(ip)));
 }
 
 function holds(inputs: Inputs, scope: Policy['subject'], pod: PodFacts): boolean {
