@@ -150,7 +150,7 @@ test('parseRequest() refuses bad input with the number of the specification', as
     { name: 'cut off', stdin: '{"cniVersion":"1.0.0"', expected: 6, text: /not JSON/ },
     { name: 'NUL', stdin: '{"cniVersion":"1.0.0"}\0', expected: 6, text: /not JSON/ },
     { name: 'deep', stdin: '['.repeat(1 << 20), expected: 6, text: /not JSON/ },
-    { name: 'a list', stdin: '[]', expected: 7, text: /expected a JSON object/ },
+    { name: 'a list', stdin: '[]', expected: 7, text: /configuration: is a list, expected an object$/ },
     {
       name: 'no version',
       stdin: { name: 'x', type: 'margay' },
@@ -169,8 +169,26 @@ test('parseRequest() refuses bad input with the number of the specification', as
     { name: 'GC before its time', environment: { CNI_COMMAND: 'GC' }, expected: 1, text: /expected 1\.1\.0 or later/ },
     { name: 'STATUS before its time', environment: { CNI_COMMAND: 'STATUS' }, expected: 1, text: /expected 1\.1\.0/ },
     { name: 'no name', stdin: { cniVersion: '1.0.0', type: 'margay' }, expected: 7, text: /name: / },
-    { name: 'name with a slash', stdin: { ...CONFIG, name: 'a/b' }, expected: 7, text: /name: expected letters/ },
-    { name: 'mtu', stdin: { ...CONFIG, mtu: 20 }, expected: 7, text: /mtu: / },
+    {
+      name: 'name with a slash',
+      stdin: { ...CONFIG, name: 'a/b' },
+      expected: 7,
+      text: /: name: "a\/b", expected letters/,
+    },
+    {
+      name: 'mtu',
+      stdin: { ...CONFIG, mtu: 20 },
+      expected: 7,
+      text: /: mtu: 20 is out of range, expected 0, or 68 to 65535 bytes$/,
+    },
+    { name: 'mtu in quotes', stdin: { ...CONFIG, mtu: '1400' }, expected: 7, text: /: mtu: "1400", expected 0, or 68/ },
+    { name: 'dns', stdin: { ...CONFIG, dns: [] }, expected: 7, text: /: dns: is a list, expected an object$/ },
+    {
+      name: 'long',
+      stdin: { ...CONFIG, ipam: 'x'.repeat(1e5) },
+      expected: 7,
+      text: /: ipam: "x{200}", expected an object$/,
+    },
     { name: 'not the first', stdin: { ...CONFIG, prevResult: {} }, expected: 7, text: /expected to be the first/ },
   ];
   for (const { name, environment = {}, stdin = CONFIG, expected, text } of rows) {

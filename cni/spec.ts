@@ -1,6 +1,7 @@
 // The CNI protocol's input: environment and standard input of one call, parsed once into a request. Container ids,
 // names and paths come from outside and are used in kernel names and in file names, so everything is checked here.
 import { z } from 'zod';
+import { formatIssues } from '../datastore/resources/format-issues.ts';
 import { CONTAINER_NAMESPACE, type Handle, handleOf } from '../ipam/handle.ts';
 import { type IfName, parseIfName } from '../lib/linux/if-name.ts';
 import { CNI_CODE, CniError } from './errors.ts';
@@ -40,6 +41,8 @@ const UID = /^[A-Za-z0-9-]{1,64}$/;
 /** The kernel's limit of a link's alias, where the handle is written (IFALIASZ). */
 const MAX_HANDLE = 255;
 
+const MTU_RANGE = 'expected 0, or 68 to 65535 bytes';
+
 const attachmentSchema = z.looseObject({ containerID: z.string(), ifname: z.string() });
 
 const resultSchema = z.looseObject({
@@ -77,7 +80,7 @@ const gcSchema = networkSchema.extend({ 'cni.dev/valid-attachments': z.array(att
 const netConfSchema = networkSchema.extend({
   type: z.string(),
   /** 0: the node's. IPv4 needs 68 bytes (RFC 791). */
-  mtu: z.union([z.literal(0), z.int().min(68).max(65535)], 'expected 0, or 68 to 65535 bytes').optional(),
+  mtu: z.union([z.int().min(68, MTU_RANGE).max(65535, MTU_RANGE), z.literal(0)], MTU_RANGE).optional(),
   dns: z.looseObject({}).optional(),
   /** What the runtime passes on for the capabilities of this plugin (CNI conventions). */
   runtimeConfig: z.looseObject({ ips: z.array(z.string()).optional(), mac: z.string().optional() }).optional(),
@@ -149,7 +152,7 @@ export function versionForError(stdin: Uint8Array): string {
 
 function checkVersion(json: unknown, command: string): void {
   const parsed = anyVersionSchema.safeParse(json);
-  if (!parsed.success) throw invalidConfig('expected a JSON object with "cniVersion", "name" and "type"');
+  if (!parsed.success) throw invalidConfig(formatIssues(parsed.error.issues, json));
   const wanted = parsed.data.cniVersion;
   const version = SUPPORTED_VERSIONS.find((each) => each === wanted);
   if (version === undefined) {
@@ -171,8 +174,7 @@ function checkVersion(json: unknown, command: string): void {
 function parseConfig<T>(schema: z.ZodType<T>, json: unknown): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw invalidConfig(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+  throw invalidConfig(formatIssues(parsed.error.issues, json));
 }
 
 // Who names another plugin for addresses expects its addresses. What is there already may go all the same.
@@ -274,7 +276,8 @@ function podNameOf({ CNI_ARGS }: CniEnvironment, args: ReadonlyMap<string, strin
 // Attachments that could never have been ours are in nobody's way.
 function validOf({ name, ...config }: z.output<typeof gcSchema>): ReadonlySet<Handle> {
   const listed = config['cni.dev/valid-attachments'];
-  if (listed === undefined) throw invalidConfig('cni.dev/valid-attachments: expected a list of attachments');
+  if (listed === undefined)
+    throw invalidConfig('["cni.dev/valid-attachments"]: is missing, expected a list of attachments');
   return new Set(
     listed?.map(({ containerID, ifname }) => handleOf({ network: name, containerId: containerID, ifName: ifname })),
   );

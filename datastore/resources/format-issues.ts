@@ -5,13 +5,16 @@ type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 const MOST = 5;
+/** Characters of a value that are shown. */
+const LONGEST = 200;
 
 /** All findings, separated by `; `; beyond five only their number. `input` is what was parsed. */
 export function formatIssues(issues: readonly Issue[], input: unknown): string {
   const flat = issues.flatMap((issue) => narrow(issue, input, []));
   const shown = flat.slice(0, MOST).map(({ issue, path }) => {
     const where = printPath(issue.code === 'invalid_key' ? path.slice(0, -1) : path);
-    return `${where}: ${reason(issue, at(input, path))}`;
+    const why = reason(issue, at(input, path));
+    return where === '' ? why : `${where}: ${why}`;
   });
   if (flat.length > MOST) shown.push(`and ${flat.length - MOST} more`);
   return shown.join('; ');
@@ -23,7 +26,9 @@ type Located = { readonly issue: Issue; readonly path: Path };
 function narrow(issue: Issue, input: unknown, base: Path): readonly Located[] {
   const path = [...base, ...issue.path];
   if (issue.code !== 'invalid_union') return [{ issue, path }];
-  const meant = issue.errors.find((errors) => errors.every((e) => e.code !== 'invalid_type' || e.path.length > 0));
+  const meant = issue.errors.find((errors) =>
+    errors.every((e) => (e.code !== 'invalid_type' && e.code !== 'invalid_value') || e.path.length > 0),
+  );
   if (meant === undefined || meant.length === 0) return [{ issue, path }];
   return meant.flatMap((inner) => narrow(inner, input, path));
 }
@@ -89,7 +94,7 @@ function orList(words: readonly string[]): string {
 function show(value: unknown): string {
   if (Array.isArray(value)) return 'is a list';
   if (typeof value === 'object' && value !== null) return 'is an object';
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, LONGEST)) : String(value);
 }
 
 function at(input: unknown, path: Path): unknown {
