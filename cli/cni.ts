@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CHAINED_NAMES, type ChainedName } from '../cni/chained.ts';
-import { type CniFolders, installCni, uninstallCni } from '../cni/install.ts';
+import { type CniFolders, type CniInstalled, installCni, uninstallCni } from '../cni/install.ts';
 import { type CniVersion, SUPPORTED_VERSIONS } from '../cni/spec.ts';
 
 type FolderOptions = { readonly confDir: string; readonly binDir: readonly string[] };
@@ -46,7 +46,7 @@ const withFolders = (command: Command): Command =>
 
 function install(options: InstallOptions): void {
   const { agentSocket, spoolDirectory, require, cniVersion } = options;
-  const warnings = installCni({
+  const installed = installCni({
     ...foldersOf(options),
     executable: join(import.meta.dirname, '../.build/margay'),
     // The list is read by programs that run elsewhere.
@@ -55,7 +55,14 @@ function install(options: InstallOptions): void {
     required: require,
     ...(cniVersion === undefined ? {} : { cniVersion }),
   });
-  for (const warning of warnings) console.error(`margay: warning: ${warning}`);
+  for (const warning of installed.warnings) console.error(`margay: warning: ${warning}`);
+  console.log(describeInstalled(installed));
+}
+
+function describeInstalled({ list, program, plugins, cniVersion, cniVersions = [] }: CniInstalled): string {
+  const newest = cniVersions.at(-1);
+  const version = `cniVersion ${cniVersion}${newest === undefined ? '' : `, cniVersions up to ${newest}`}`;
+  return `installed ${list} with ${plugins.join(', ')} in ${version}, and ${program}`;
 }
 
 function foldersOf({ confDir, binDir: [first = BIN_DIRECTORY, ...others] }: FolderOptions): CniFolders {

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { statusProblem, supportedVersions } from './ask-plugin.ts';
 import { type ChainedName, findChained } from './chained.ts';
-import { listVersion } from './list-version.ts';
+import { type ListVersion, listVersion } from './list-version.ts';
 import { replaceFile } from './replace-file.ts';
 import type { CniVersion } from './spec.ts';
 
@@ -29,29 +29,36 @@ export type CniInstallation = CniFolders & {
 const CONFLIST = '10-margay.conflist';
 const EXECUTABLE = 'margay';
 
+/** `list` and `program` are paths; `warnings` tells what is missing, as sentences for the user. */
+export type CniInstalled = ListVersion & {
+  readonly list: string;
+  readonly program: string;
+  readonly plugins: readonly string[];
+  readonly warnings: readonly string[];
+};
+
 /**
- * Returns what is missing, as sentences for the user.
  * @throws Error when the agent cannot serve, or its plugin cannot stand in one list with the others: the executable is in
  * place then and the list is not; when a required plugin is missing neither is
  */
-export function installCni(installation: CniInstallation): readonly string[] {
+export function installCni(installation: CniInstallation): CniInstalled {
   const { confDirectory, executable, required = [], cniVersion } = installation;
   const { entries, versions, warnings } = findChained(installation.binDirectories, required);
   const program = programPath(installation);
   replaceFile(program, () => readFileSync(executable), 0o755);
   const plugin = pluginOf(installation);
+  const version = listVersion(new Map([[EXECUTABLE, supportedVersions(program)], ...versions]), cniVersion);
   const list = {
-    ...listVersion(new Map([[EXECUTABLE, supportedVersions(program)], ...versions]), cniVersion),
+    ...version,
     name: 'margay',
     plugins: [{ ...plugin, capabilities: { ips: true, mac: true } }, ...entries],
   };
   const why = statusProblem(program, { cniVersion: '1.1.0', name: list.name, ...plugin });
-  if (why !== undefined) {
-    throw new Error(`Cannot install the network configuration "${join(confDirectory, CONFLIST)}": ${why}`);
-  }
+  const path = join(confDirectory, CONFLIST);
+  if (why !== undefined) throw new Error(`Cannot install the network configuration "${path}": ${why}`);
   const text = Buffer.from(`${JSON.stringify(list, undefined, 2)}\n`);
-  replaceFile(join(confDirectory, CONFLIST), () => text, 0o600);
-  return warnings;
+  replaceFile(path, () => text, 0o600);
+  return { ...version, list: path, program, plugins: list.plugins.map(({ type }) => type), warnings };
 }
 
 /** What is not there is no error. */

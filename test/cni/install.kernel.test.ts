@@ -43,7 +43,8 @@ test('margay cni install and uninstall', async (t) => {
   await node.startAgent();
   await t.test('with one there are both, once or twice, and nothing stays', () => {
     const { options, bin, conf, list } = folders('whole', ...PLUGINS);
-    for (let n = 0; n < 2; n++) assert.deepEqual(install(...options), { status: 0, stdout: '', stderr: '' });
+    const told = `installed ${conf}/10-margay.conflist with margay, portmap, bandwidth in cniVersion 1.0.0, and ${bin}/margay\n`;
+    for (let n = 0; n < 2; n++) assert.deepEqual(install(...options), { status: 0, stdout: told, stderr: '' });
     assert.deepEqual(readdirSync(bin), ['bandwidth', 'loopback', 'margay', 'portmap']);
     assert.deepEqual(readdirSync(conf), ['10-margay.conflist']);
     assert.deepEqual(readFileSync(join(bin, 'margay')), executable);
@@ -73,8 +74,9 @@ test('margay cni install and uninstall', async (t) => {
     'what the runtime will not find is not in the list, which is in 1.1.0 then for those that know it',
     () => {
       const { options, list } = folders('bare');
-      const { status, stderr } = install(...options);
+      const { status, stdout, stderr } = install(...options);
       assert.equal(status, 0);
+      assert.match(stdout, / with margay in cniVersion 1\.0\.0, cniVersions up to 1\.1\.0, and /);
       for (const line of stderr.trim().split('\n')) {
         assert.match(line, /^margay: warning: plugin "(portmap|bandwidth|loopback)" is not in "/);
       }
@@ -92,7 +94,8 @@ test('margay cni install and uninstall', async (t) => {
     const { options, list } = folders('relative', ...PLUGINS);
     const [socket, spool] = [node.config.socket, node.config.spool].map((path) => relative(process.cwd(), path));
     const told = ['--agent-socket', `${socket}`, '--spool-directory', `${spool}`];
-    assert.deepEqual(margay(['cni', 'install', ...told, ...options]), { status: 0, stdout: '', stderr: '' });
+    const { status, stderr } = margay(['cni', 'install', ...told, ...options]);
+    assert.deepEqual([status, stderr], [0, '']);
     const [{ agentSocket, spoolDirectory }] = list().plugins;
     assert.deepEqual([agentSocket, spoolDirectory], [node.config.socket, node.config.spool]);
   });
