@@ -83,9 +83,29 @@ test('assign() uses all addresses of a tiny pool, then says which pool is exhaus
   const refused = await ipam.assign(podRequest('e'));
   assert.ok(refused.kind === 'exhausted');
   assert.deepEqual(refused.pools, ['tiny']);
-  assert.match(refused.why, /IPPool "tiny" has none left/);
+  assert.match(
+    refused.why,
+    /: the blocks of this node are full and IPPool "tiny" has none left, expected a free block$/,
+  );
   ipam.release(podRequest('b').handle);
   assert.deepEqual(ipsOf(await ipam.assign(podRequest('e'))), ['10.244.9.5']);
+});
+
+test('assign() says of an exhausted pool whether the node has a block, and what is left in it', async (t) => {
+  const world = await ipamWorld(t, [ipPool('tiny', '10.244.9.4/30', { blockSize: 30 })]);
+  const reserved = [unwrap(parseCidr('10.244.9.4/31'))];
+  const first = await world.open('node-1', { reserved: () => reserved });
+  for (const pod of ['a', 'b']) await first.assign(podRequest(pod));
+  const [full, other] = [await first.assign(podRequest('c')), await world.open('node-2')];
+  const none = await other.assign(podRequest('d'));
+  const sentence = 'Cannot assign an IPv4 address: ';
+  assert.deepEqual(
+    [full, none].map((outcome) => 'why' in outcome && outcome.why),
+    [
+      `${sentence}in the blocks of this node only reserved addresses are left and IPPool "tiny" has none left that is not reserved, expected a free block`,
+      `${sentence}this node has no block and IPPool "tiny" has none left, expected a free block`,
+    ],
+  );
 });
 
 test('assign() reuses addresses first in, first out, also after a restart', async (t) => {

@@ -55,6 +55,13 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
     doubts.set(block, ++doubtsEver);
   };
 
+  const leftIn = (blocks: readonly { readonly cidr: Cidr }[]) => {
+    if (blocks.length === 0) return 'no-block';
+    const isFree = ({ cidr }: { readonly cidr: Cidr }): boolean =>
+      !isDoubted(cidr) && book.next(cidr, () => false) !== undefined;
+    return blocks.some(isFree) ? 'reserved-addresses' : 'full-blocks';
+  };
+
   const claimAlone = async (wish: Wish): Promise<Refusal | undefined> => {
     // A claim that went before may have brought what this one wants.
     if (pickAddress(wish, { book, choose, isReserved: reserved.has, isDoubted }).kind === 'picked') return undefined;
@@ -69,8 +76,12 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
     if (most > 0 && known.filter(({ cidr }) => cidr.includes(':') === (family === 6)).length >= most) {
       return tooManyBlocks(family, most, [...pools]);
     }
-    const outcome = await claimBlock({ store, node, pools: usable, known, around, reserved: reserved.ranges() });
-    if (outcome.kind !== 'claimed') return refusalOf(outcome, { family, around });
+    const ranges = reserved.ranges();
+    const outcome = await claimBlock({ store, node, pools: usable, known, around, reserved: ranges });
+    if (outcome.kind !== 'claimed') {
+      const serving = known.filter((block) => usable.some((pool) => servesBlock(pool, block)));
+      return refusalOf(outcome, { family, around, own: leftIn(serving), someReserved: ranges.length > 0 });
+    }
     try {
       book.addBlock(outcome.block);
     } catch (error) {

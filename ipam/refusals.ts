@@ -49,10 +49,25 @@ export const tooManyBlocks = (family: Family, most: number, pools: readonly stri
   why: `Cannot assign an IPv${family} address: the blocks of this node are full, and it has ${most}, the most that IPAMConfiguration "default" allows`,
 });
 
-/** `around`: the requested address that the claim was for. */
+export type ClaimCircumstances = {
+  readonly family: Family;
+  /** The requested address that the claim was for. */
+  readonly around?: Ip | undefined;
+  /** What the node had of these pools before the claim. */
+  readonly own: 'no-block' | 'reserved-addresses' | 'full-blocks';
+  /** There are reservations. */
+  readonly someReserved: boolean;
+};
+
+const OWN = {
+  'no-block': 'this node has no block',
+  'reserved-addresses': 'in the blocks of this node only reserved addresses are left',
+  'full-blocks': 'the blocks of this node are full',
+} as const;
+
 export function refusalOf(
   outcome: Exclude<ClaimOutcome, { kind: 'claimed' }>,
-  { family, around }: { readonly family: Family; readonly around?: Ip | undefined },
+  { family, around, own, someReserved }: ClaimCircumstances,
 ): Refusal {
   switch (outcome.kind) {
     case 'exhausted': {
@@ -61,8 +76,8 @@ export function refusalOf(
         kind: 'exhausted',
         pools: outcome.pools,
         why:
-          `Cannot assign an IPv${family} address: the blocks of this node are full and IPPool ${names} has none left, ` +
-          'expected a free block',
+          `Cannot assign an IPv${family} address: ${OWN[own]} and IPPool ${names} has none left` +
+          `${someReserved ? ' that is not reserved' : ''}, expected a free block`,
       };
     }
     case 'foreign':
