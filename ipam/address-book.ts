@@ -29,6 +29,8 @@ export type AddressBook = {
   readonly isFree: (ip: Ip) => boolean;
   /** Another pod than this one, `namespace/name`, had the address until lately. */
   readonly isCooling: (ip: Ip, pod: string | undefined) => boolean;
+  /** All that cool down, for whomever. */
+  readonly resting: () => readonly Ip[];
   /** The addresses must be free. @throws JournalError */
   readonly assign: (draft: Omit<Assignment, 'sequence'>) => Assignment;
   /** `undefined` when there is no such assignment. @throws JournalError */
@@ -106,6 +108,7 @@ export function createAddressBook(journal: Journal, cooling: Cooling, log: Log):
       owned.get(cidr)?.list.next((ip) => !avoided.has(ip) && !cooling.has(ip) && !isReserved(ip)),
     isFree: (ip) => !avoided.has(ip) && (ownedAround(ip)?.list.isFree(ip) ?? false),
     isCooling: cooling.has,
+    resting: cooling.list,
     assign: (draft) => {
       flush();
       const assignment: Assignment = { ...draft, sequence: sequence + 1 };

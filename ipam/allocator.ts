@@ -149,6 +149,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
     },
     keepOut: (ips) => book.avoid(new Set(ips)),
     keptOut: book.keptOut,
+    resting: book.resting,
     journalProblem: book.trouble,
     close: journal.close,
   };

@@ -9,6 +9,7 @@ export type Cooling = {
   readonly end: (ip: Ip) => void;
   /** For a pod that had the address itself, it does not rest. */
   readonly has: (ip: Ip, pod?: string) => boolean;
+  readonly list: () => readonly Ip[];
   readonly count: (which: (ip: Ip) => boolean) => number;
 };
 
@@ -27,6 +28,7 @@ export function createCooling(cooldownMs: () => number, nowMs: () => number): Co
       const rest = since.get(ip);
       return rest !== undefined && isWarm(rest.begun) && (pod === undefined || rest.pod !== pod);
     },
+    list: () => [...since].flatMap(([ip, { begun }]) => (isWarm(begun) ? [ip] : [])),
     count: (which) => {
       let count = 0;
       for (const [ip, { begun }] of since) if (isWarm(begun) && which(ip)) count++;

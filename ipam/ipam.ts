@@ -119,6 +119,8 @@ export type Ipam = {
   readonly keepOut: (ips: readonly Ip[]) => void;
   /** Free addresses that are kept out. */
   readonly keptOut: () => readonly Ip[];
+  /** Free addresses that cool down. */
+  readonly resting: () => readonly Ip[];
   /** How many addresses of an own block someone has; `undefined` when it is not ours. */
   readonly blockUse: (cidr: Cidr) => BlockUse | undefined;
   /**

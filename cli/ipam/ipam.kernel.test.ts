@@ -24,6 +24,13 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.match(pools.stdout, /^POOL .*\npods +10\.244\.0\.0\/16 +65536 +1 of 256 +1 +in service\n$/);
   assert.match(blocks.stdout, /10\.244\.\d+\.0\/24 +pods +node1 +256 +1 +0\n$/);
   assert.match(address.stdout, /assigned: to pod shop\/web on node node1/);
+  const json = (...words: readonly string[]) => JSON.parse(ipam('show', '--json', ...words).stdout);
+  const pool = { name: 'pods', cidr: '10.244.0.0/16', addresses: 65536, blocks: 1, mostBlocks: 256, used: 1 };
+  assert.deepEqual(json(), [{ ...pool, state: 'in service' }]);
+  const [{ cidr, ...use }, ...more] = json('--blocks');
+  assert.deepEqual([use, more], [{ pool: 'pods', node: 'node1', addresses: 256, used: 1, cooling: 0 }, []]);
+  const { block, assignments } = json(web.ip);
+  assert.deepEqual([block, assignments[0].pod, assignments[0].node], [{ cidr, node: 'node1' }, 'web', 'node1']);
   const unknown = ipam('show', '--pool', 'x');
   assert.match(unknown.stderr, /Cannot find IPPool "x": is not there, expected one of pods/);
   assert.deepEqual(ipam('check'), {
@@ -96,6 +103,11 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.match(refused.stderr, /spec\.ipCooldownSeconds: 1201 is out of range, expected 0 to 1200/);
   assert.equal((await web.cni('DEL')).code, 0);
   await waitFor('the address to rest', async () => / 0 +1\n$/.test(ipam('show', '--blocks').stdout));
+  assert.match(
+    ipam('show', web.ip).stdout,
+    /\nassigned: to nobody\ncooling: a pod on node node1 had it until lately, /,
+  );
+  assert.deepEqual(json(web.ip).coolingOn, ['node1']);
 });
 
 test('an address whose pod vanished without DEL is found and set free', async (t) => {

@@ -1,25 +1,24 @@
 // `margay ipam show`: how full pools and blocks are, or who has an address.
 import type { Command } from 'commander';
-import type { IpBlock } from '../../datastore/resources/ip-block.ts';
-import { blockSizeOf, type IpPool } from '../../datastore/resources/ip-pool.ts';
-import { cidrContains, cidrLength, cidrSize } from '../../lib/cidr.ts';
-import { type Ip, parseIp } from '../../lib/ip.ts';
+import { parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
 import { printTable } from './print-table.ts';
-import { type IpamOptions, type IpamWorld, readIpamWorld, withIpamOptions, withStore } from './world.ts';
+import { type AddressUse, addressUse, type BlockUse, blockUses, type PoolUse, poolUses } from './uses.ts';
+import { type IpamOptions, readIpamWorld, withIpamOptions, withStore } from './world.ts';
 
 export function registerIpamShow(ipam: Command): void {
   const command = ipam
     .command('show [ip]')
     .description('print how full pools are, their blocks, or who has an address')
     .option('--blocks', 'print blocks instead of pools')
-    .option('--pool <name>', 'print the blocks of this pool alone');
+    .option('--pool <name>', 'print the blocks of this pool alone')
+    .option('--json', 'print one JSON document; what is not known is absent');
   withIpamOptions(command).action(show);
 }
 
-type ShowOptions = IpamOptions & { readonly blocks?: true; readonly pool?: string };
+type ShowOptions = IpamOptions & { readonly blocks?: true; readonly pool?: string; readonly json?: true };
 
-async function show(ip: string | undefined, { blocks, pool, ...options }: ShowOptions): Promise<void> {
+async function show(ip: string | undefined, { blocks, pool, json, ...options }: ShowOptions): Promise<void> {
   const address = ip === undefined ? undefined : unwrap(parseIp(ip));
   const world = await withStore(options, (store) => readIpamWorld(store, options));
   for (const why of world.silent) console.error(`margay: ${why}`);
@@ -27,89 +26,49 @@ async function show(ip: string | undefined, { blocks, pool, ...options }: ShowOp
     const names = world.pools.map(({ metadata }) => metadata.name).join(', ');
     throw new Error(`Cannot find IPPool "${pool}": is not there, expected one of ${names || 'none'}`);
   }
-  if (address !== undefined) console.log(aboutAddress(address, world));
-  else if (blocks === true || pool !== undefined) console.log(printTable(blockRows(world, pool)));
-  else console.log(printTable(poolRows(world)));
+  const print = <T>(found: T, asText: (found: T) => string): void =>
+    console.log(json === true ? JSON.stringify(found, undefined, 2) : asText(found));
+  if (address !== undefined) print(addressUse(address, world), aboutAddress);
+  else if (blocks === true || pool !== undefined) print(blockUses(world, pool), blockTable);
+  else print(poolUses(world), poolTable);
 }
 
-function poolRows(world: IpamWorld): readonly (readonly string[])[] {
-  const useOf = usesOf(world);
-  return [
+const poolTable = (pools: readonly PoolUse[]): string =>
+  printTable([
     ['POOL', 'CIDR', 'ADDRESSES', 'BLOCKS', 'IN USE', 'STATE'],
-    ...world.pools.map((pool) => {
-      const { name } = pool.metadata;
-      const blocks = world.blocks.filter(({ spec }) => spec.pool === name);
-      const uses = blocks.map((block) => useOf(block)?.used);
-      const known = uses.filter((used) => used !== undefined);
-      const most = 1n << BigInt(blockSizeOf(pool) - cidrLength(pool.spec.cidr));
-      return [
-        name,
-        pool.spec.cidr,
-        `${cidrSize(pool.spec.cidr)}`,
-        `${blocks.length} of ${most}`,
-        known.length < uses.length ? UNKNOWN : `${known.reduce((sum, used) => sum + used, 0)}`,
-        stateOf(pool),
-      ];
-    }),
-  ];
-}
+    ...pools.map(({ name, cidr, addresses, blocks, mostBlocks, used, state }) => [
+      ...[name, cidr, `${BigInt(addresses)}`, `${blocks} of ${BigInt(mostBlocks)}`, orUnknown(used), state],
+    ]),
+  ]);
 
-function blockRows(world: IpamWorld, pool: string | undefined): readonly (readonly string[])[] {
-  const useOf = usesOf(world);
-  return [
+const blockTable = (blocks: readonly BlockUse[]): string =>
+  printTable([
     ['BLOCK', 'POOL', 'NODE', 'ADDRESSES', 'IN USE', 'COOLING'],
-    ...world.blocks
-      .filter(({ spec }) => pool === undefined || spec.pool === pool)
-      .map((block) => {
-        const { spec } = block;
-        const use = useOf(block);
-        const [used, cooling] = use === undefined ? [UNKNOWN, UNKNOWN] : [`${use.used}`, `${use.cooling}`];
-        return [spec.cidr, spec.pool, spec.node, `${cidrSize(spec.cidr)}`, used, cooling];
-      }),
-  ];
-}
+    ...blocks.map(({ cidr, pool, node, addresses, used, cooling }) => [
+      ...[cidr, pool, node, `${BigInt(addresses)}`, orUnknown(used), orUnknown(cooling)],
+    ]),
+  ]);
 
-/** Of a block whose agent did not answer. */
-const UNKNOWN = 'unknown';
+const orUnknown = (count: number | undefined): string => (count === undefined ? 'unknown' : `${count}`);
 
-/** What a block's own node says of it. By node too: an agent may be of another cluster. */
-function usesOf({ views }: IpamWorld) {
-  const said = views.flatMap(({ node, blocks }) => blocks.map((block) => [`${node} ${block.cidr}`, block] as const));
-  const uses = new Map(said);
-  return ({ spec }: IpBlock) => uses.get(`${spec.node} ${spec.cidr}`);
-}
-
-const stateOf = ({ spec }: IpPool): string =>
-  spec.disabled === true ? 'disabled' : spec.assignmentMode === 'Manual' ? 'manual' : 'in service';
-
-function aboutAddress(ip: Ip, { pools, blocks, reservations, views, pods }: IpamWorld): string {
-  const pool = pools.find(({ spec }) => cidrContains(spec.cidr, ip))?.metadata.name;
-  const block = blocks.find(({ spec }) => cidrContains(spec.cidr, ip))?.spec;
+function aboutAddress(found: AddressUse): string {
+  const { ip, pool, block, answered, assignments, coolingOn, keptOutOn, reservedBy, toldBy } = found;
   const lines = [
     `${ip}: ${pool === undefined ? 'in no pool' : `pool ${pool}`}`,
     block === undefined ? 'block: of nobody' : `block: ${block.cidr} of node ${block.node}`,
   ];
-  const holders = views.flatMap(({ node, assignments }) =>
-    assignments.filter(({ assignment }) => assignment.ips.includes(ip)).map((each) => ({ node, ...each.assignment })),
-  );
-  for (const { node, namespace, pod, handle, hostIfName, state, assignedAt } of holders) {
+  for (const { node, namespace, pod, handle, hostIfName, state, assignedAt } of assignments) {
     lines.push(`assigned: to pod ${namespace}/${pod} on node ${node} since ${assignedAt}, ${state}`);
     lines.push(`handle: ${handle}`, `link: ${hostIfName}`);
   }
-  if (holders.length === 0) {
-    const isTold = block === undefined || views.some(({ node }) => node === block.node);
-    lines.push(`assigned: ${isTold ? 'to nobody' : `unknown, the agent of node ${block.node} does not answer`}`);
+  if (assignments.length === 0) {
+    lines.push(`assigned: ${answered ? 'to nobody' : `unknown, the agent of node ${block?.node} does not answer`}`);
   }
-  for (const { node } of views.filter(({ keptOut }) => keptOut.includes(ip))) {
-    lines.push(`kept out: something on node ${node} has it without an assignment`);
+  for (const node of coolingOn) {
+    lines.push(`cooling: a pod on node ${node} had it until lately, others get it when it has cooled down`);
   }
-  for (const { metadata, spec } of reservations) {
-    if (spec.reservedCIDRs?.some((cidr) => cidrContains(cidr, ip)) !== true) continue;
-    lines.push(`reserved: by IPReservation ${metadata.name}, for pods that name it`);
-  }
-  for (const { metadata, status } of pods) {
-    const told = [status?.podIP, ...(status?.podIPs?.map((each) => each.ip) ?? [])];
-    if (told.includes(ip)) lines.push(`status: Pod ${metadata.namespace}/${metadata.name} says it has it`);
-  }
+  for (const node of keptOutOn) lines.push(`kept out: something on node ${node} has it without an assignment`);
+  for (const name of reservedBy) lines.push(`reserved: by IPReservation ${name}, for pods that name it`);
+  for (const pod of toldBy) lines.push(`status: Pod ${pod} says it has it`);
   return lines.join('\n');
 }
