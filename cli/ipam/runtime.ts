@@ -40,8 +40,9 @@ export async function listSandboxes(socketPath: string): Promise<readonly Sandbo
     }
     return sandboxes;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot ask container runtime at "${socketPath}": ${why}, expected a CRI socket`, { cause: error });
+    const why = reasonOf(error);
+    const what = `Cannot ask the container runtime at "${socketPath}"`;
+    throw new Error(`${what}: ${why}, expected a CRI socket`, { cause: error });
   } finally {
     close();
   }
@@ -61,6 +62,18 @@ function sandboxOf({ id, metadata: about, state, network, linux }: Status): Sand
 }
 
 const GRPC_NOT_FOUND = 5;
+
+/** By code of gRPC, whose own words are about addresses and connections that nobody asked for. */
+const REASONS: ReadonlyMap<unknown, string> = new Map([
+  [4, 'it does not answer in time'],
+  [12, 'what answers knows no runtime.v1'],
+  [14, 'nothing answers'],
+]);
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return ('code' in error ? REASONS.get(error.code) : undefined) ?? error.message;
+}
 
 /** It was removed after it had been listed. */
 function unlessGone(error: unknown): undefined {

@@ -110,7 +110,7 @@ async function journalAndRuntime(node: AgentNode, runtime: CniRuntime): Promise<
   assert.equal((await stray.cni('DEL')).code, 0);
   assert.match(
     check('--runtime', join(directory, 'nothing')),
-    /^not-checked: Cannot ask container runtime at ".*nothing"/,
+    /^not-checked: Cannot ask the container runtime at ".*nothing": nothing answers, expected a CRI socket\n/,
   );
 }
 
