@@ -37,7 +37,7 @@ test('releaseLeak() tells the age of an assignment by a clock that does not jump
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24')]);
   const { clock, open } = await leaksOf(t);
   const { ipam, release } = open(await world.open('node-1'));
-  const young = 'Cannot release "margay.web.eth0": it is younger than 60 s';
+  const young = 'Cannot release "margay.web.eth0": it is younger than 60 s, try again later';
   await ipam.assign(podRequest('web'));
   clock.wallOffsetMs = HOUR_MS;
   assert.equal(await release('web'), young, 'the wall clock jumped ahead');

@@ -64,7 +64,7 @@ export async function releaseLeak(
     }
     const ageMs = ipam.ageMs(found.handle) ?? nowMs - Date.parse(found.assignedAt);
     // Before it began: the wall clock was set back, and tells nothing for as long as it was ahead.
-    if (ageMs >= 0 && ageMs < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s`;
+    if (ageMs >= 0 && ageMs < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s, try again later`;
     const link = findHostEnds(rtnl, routes).find(({ alias }) => alias === found.handle);
     return link === undefined ? undefined : `link "${link.name}" is there, expected none`;
   };
