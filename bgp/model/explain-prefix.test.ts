@@ -79,6 +79,10 @@ test('explainPrefix() says who is told, and which rule decides', () => {
   assert.deepEqual(linesOf({ paths: [local], peers: told }, 'Told to peers'), [
     `tor (${ADDRESS.tor}): told, next hop ${ADDRESS.n1}, AS path 64512, LOCAL_PREF 100, by "what originates here"`,
   ]);
+  const rejected = [{ prefix: BLOCK.n1, from: ip(A), why: 'it is the block of this node' }];
+  assert.deepEqual(linesOf({ paths: [local, path(A)], rejected, peers: told }, 'Best path'), [
+    "best: the node's own, originated here",
+  ]);
   assert.deepEqual(linesOf({ paths: [path(A)], peers: [peer('a', A), peer('b', B)] }, 'Told to peers'), [
     `a (${A}): nothing, there is no path but its own`,
     `b (${B}): not told, no rule lets it out: learned paths stay on the node`,

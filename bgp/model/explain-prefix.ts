@@ -105,7 +105,8 @@ function selection(
   input: ExplainInput,
   candidates: readonly RibPath[],
 ): { readonly lines: readonly string[]; readonly best: readonly RibPath[] } {
-  const lines: string[] = [];
+  const isOwn = candidates.length === 0 && input.paths.some(({ local }) => local);
+  const lines = isOwn ? ["best: the node's own, originated here"] : [];
   let best = candidates;
   for (const { rule, keep } of SELECTION_STEPS) {
     if (best.length < 2) break;
