@@ -208,6 +208,14 @@ test('verdict knows ICMP, families, addresses of pods, nodes and tunnels', () =>
   }
 });
 
+test('verdict does not read like one of a policy where a Pod has no status', () => {
+  const { stdout } = policy('verdict -f - --from shop/web --to shop/db --port 80', SHOP.replace(/^status:.*$/gm, ''));
+  assert.match(
+    stdout,
+    /\negress: deny, no policy is asked: an end has no address .*; that of a Pod is its status\.podIPs\n/,
+  );
+});
+
 test('matrix says what is missing where no pod has an address', () => {
   const { stdout } = policy('matrix -f - --port 80/tcp', SHOP.replace(/^status:.*$/gm, ''));
   assert.match(stdout, /^No pod has an address, expected Pods with status\.podIP/);

@@ -34,7 +34,8 @@ const SENTENCES = {
   'no-service': 'it is a service address that nobody serves here',
   spoofed: 'the source address is not one of the pod',
   'unknown-interface': 'the interface is not known',
-  'no-address': 'an end has no address of its own of this family',
+  'no-address':
+    'no policy is asked: an end has no address of its own of this family; that of a Pod is its status.podIPs',
   'no-such-port': 'the destination declares no port of that name and protocol',
   base: 'a rule that holds for every pod',
 } as const;
