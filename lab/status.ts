@@ -9,7 +9,7 @@ import { TORS } from './tor/tor.ts';
 
 export type LabStatus = Awaited<ReturnType<typeof labStatus>>;
 
-/** Absent process ids are of programs that do not run; `ready` is false when the agent does not answer. */
+/** Absent process ids are of programs that do not run. When the agent does not answer, `ready` is false, and `blocks`, `bgp` are absent. */
 export async function labStatus(spec: LabSpec) {
   const { name: lab, tor, nodes } = spec;
   const files = labFiles(lab);
@@ -37,6 +37,11 @@ export async function labStatus(spec: LabSpec) {
 export const establishedPeers = (status: AgentStatus | undefined): number =>
   status?.bgp.peers.filter(({ state }) => state === 'established').length ?? 0;
 
+const sessionsOf = (status: AgentStatus) => ({
+  established: establishedPeers(status),
+  peers: status.bgp.peers.length,
+});
+
 async function nodeStatus(lab: string, { name, address }: LabNode) {
   const files = nodeFiles(lab, name);
   const status = await agentStatus(lab, name);
@@ -45,8 +50,7 @@ async function nodeStatus(lab: string, { name, address }: LabNode) {
     address,
     netns: nodeNetns(lab, name),
     ready: status?.ready ?? false,
-    blocks: status?.blocks ?? [],
-    bgp: { established: establishedPeers(status), peers: status?.bgp.peers.length ?? 0 },
+    ...(status === undefined ? {} : { blocks: status.blocks, bgp: sessionsOf(status) }),
     problems: status?.problems ?? [],
     agent: { ...daemonState(files.agent, AGENT_PROGRAM), config: files.config, state: files.state },
     gobgpd: daemonState(files.gobgpd, GOBGPD_PROGRAM),
@@ -104,8 +108,8 @@ export function printStatus(status: LabStatus): string {
         node.address,
         node.netns,
         node.ready ? 'yes' : 'no',
-        `${node.bgp.established}/${node.bgp.peers}`,
-        node.blocks.join(',') || '-',
+        node.bgp === undefined ? 'unknown' : `${node.bgp.established}/${node.bgp.peers}`,
+        node.blocks === undefined ? 'unknown' : node.blocks.join(',') || '-',
         number(node.agent.pid),
         number(node.gobgpd.pid),
         node.agent.log,

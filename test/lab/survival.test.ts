@@ -184,7 +184,7 @@ async function facts(spec: LabSpec) {
 
 async function allEstablished(spec: LabSpec): Promise<boolean> {
   const { nodes } = await labStatus(spec);
-  return nodes.every(({ bgp }) => bgp.peers === spec.nodes.length && bgp.established === bgp.peers);
+  return nodes.every(({ bgp }) => bgp?.peers === spec.nodes.length && bgp.established === bgp.peers);
 }
 
 async function startStream(lab: string, pod: string, ip: string) {

@@ -55,7 +55,7 @@ test('two labs run side by side, and status names what is there', async (t) => {
     );
     assert.deepEqual(namespaces.toSorted(), labNetns(name).toSorted(), 'namespaces');
     assert.equal(
-      status.nodes.every(({ ready, bgp }) => ready && bgp.established === bgp.peers),
+      status.nodes.every(({ ready, bgp }) => ready && bgp !== undefined && bgp.established === bgp.peers),
       true,
     );
   }
