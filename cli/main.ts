@@ -64,7 +64,6 @@ async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('margay')
     .description(packageField('description'))
     .version(packageField('version'))
-    .showHelpAfterError('Run "margay --help" for usage')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'margay: ')) });
   const words = args.filter((word) => !word.startsWith('-'));
   const asked = words[0] === 'help' ? words[1] : words[0];
@@ -72,7 +71,14 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     if (name === asked) (await load())(program);
     else program.command(name).description(summary);
   }
+  pointToHelp(program, program.name());
   return program;
+}
+
+/** Whoever got a subcommand wrong is sent to its own help. */
+function pointToHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`Run "${path} --help" for usage`);
+  for (const sub of command.commands) pointToHelp(sub, `${path} ${sub.name()}`);
 }
 
 function packageField(name: 'version' | 'description'): string {
