@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
+import { resourceKey } from '../datastore/resources/index.ts';
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import type { Ipam } from '../ipam/ipam.ts';
@@ -72,6 +73,40 @@ test('an IPBlock that is deleted under live pods is created again and used on', 
   await waitFor('the block', async () => (await stored(world, block))?.spec.node === 'node-1');
   await assigned(ipam, 'second');
   assert.deepEqual(cidrsOf(ipam), [block]);
+});
+
+test('a block whose object cannot be read is doubted until it can', async (t) => {
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/16')], ['node-1']);
+  const ipam = await world.open('node-1');
+  await assigned(ipam, 'first');
+  const [block] = cidrsOf(ipam);
+  assert.ok(block !== undefined);
+  const object = await stored(world, block);
+  assert.ok(object);
+  const key = resourceKey('IPBlock', undefined, ipBlockName(block));
+  let compared = 0;
+  const log = pino({ level: 'silent' });
+  const { accept } = followOwnBlocks({
+    node: 'node-1',
+    ...{ ipam, onCompared: () => compared++, log, signal: stop.signal },
+  });
+  // Told by hand: with the watch, the block that is claimed meanwhile would be news too.
+  accept({ kind: 'in-sync', version: '3' });
+  await waitFor('the first comparison', () => compared === 1);
+  world.damage(key);
+  accept({ kind: 'resource', change: { key, value: undefined }, error: 'it is damaged', version: '4' });
+  await waitFor('the second comparison', () => compared === 2);
+  assert.deepEqual(cidrsOf(ipam), [block]);
+  const elsewhere = await assigned(ipam, 'second');
+  assert.ok(!cidrContains(block, elsewhere), elsewhere);
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  const value = await world.store.update({ ...object, metadata });
+  accept({ kind: 'resource', change: { key, value }, version: '6' });
+  await waitFor('the third comparison', () => compared === 3);
+  const here = await assigned(ipam, 'third');
+  assert.ok(cidrContains(block, here), here);
 });
 
 test('a block that another node gets is given up, its pods stay, and it is taken up when it comes back', async (t) => {

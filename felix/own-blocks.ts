@@ -36,6 +36,8 @@ export function followOwnBlocks(options: {
   };
   remember(ipam.blocks());
   ipam.onBlocksChanged(remember);
+  // Their blocks stay doubted, and nothing else tells that they can be read again.
+  const unreadable = new Set<ResourceKey>();
   let isSynced = false;
   let uid: string | undefined;
   let asked = 0;
@@ -76,8 +78,11 @@ export function followOwnBlocks(options: {
       }
       if (!key.startsWith('IPBlock/')) return;
       const cidr = own.get(key);
-      if ((value?.kind === 'IPBlock' && value.spec.node === node) === (cidr !== undefined)) return;
-      if (cidr !== undefined) ipam.doubt(cidr);
+      const wasUnreadable = unreadable.delete(key);
+      if (cidr !== undefined && event.error !== undefined) unreadable.add(key);
+      const isMine = value?.kind === 'IPBlock' && value.spec.node === node;
+      if (isMine === (cidr !== undefined) && !wasUnreadable) return;
+      if (cidr !== undefined && !isMine) ipam.doubt(cidr);
       // What the snapshot says is compared when it is complete.
       if (isSynced) void compare();
     },

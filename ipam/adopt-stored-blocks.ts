@@ -1,4 +1,5 @@
 // Brings the node's blocks in line with the datastore: at start, and again whenever the two may disagree.
+import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
@@ -62,6 +63,14 @@ async function adoptOnce({ store, node, book, log, trust, doubt }: AdoptionParts
       continue;
     }
     const { why } = outcome;
+    if (outcome.kind === 'unreadable') {
+      doubt(block.cidr);
+      log.error(
+        { block: block.cidr, why },
+        'Assigns nothing from an address block whose object cannot be read; its pods stay',
+      );
+      continue;
+    }
     // Emptied, the datastore lacks the pool too, and has it again before long: until then it takes no block away.
     if (own.uid === undefined) {
       doubt(block.cidr);
@@ -87,15 +96,28 @@ async function adoptOnce({ store, node, book, log, trust, doubt }: AdoptionParts
 type CreateOutcome =
   | { readonly kind: 'created' }
   | { readonly kind: 'taken' }
+  /** It is there, and does not say whose it is: nobody else can claim it. */
+  | { readonly kind: 'unreadable'; readonly why: string }
   /** Its pool is gone or has blocks of another size: to try again does not help. */
   | { readonly kind: 'impossible'; readonly why: string };
 
 /** @throws StoreError all but `exists` and `invalid` */
 async function createAgain(store: Store, block: KnownBlock, own: NodeIdentity): Promise<CreateOutcome> {
   try {
-    return { kind: (await createBlock(store, block, own)) ? 'created' : 'taken' };
+    if (await createBlock(store, block, own)) return { kind: 'created' };
   } catch (error) {
-    if (error instanceof StoreError && error.code === 'invalid') return { kind: 'impossible', why: error.message };
+    if (isInvalid(error)) return { kind: 'impossible', why: error.message };
     throw error;
   }
+  // Lists leave out what cannot be read: to read them once more would not show it.
+  const name = ipBlockName(block.cidr);
+  try {
+    await store.get('IPBlock', undefined, name);
+  } catch (error) {
+    if (isInvalid(error)) return { kind: 'unreadable', why: `Cannot read IPBlock "${name}": ${error.message}` };
+    throw error;
+  }
+  return { kind: 'taken' };
 }
+
+const isInvalid = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'invalid';

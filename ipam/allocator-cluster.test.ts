@@ -1,9 +1,11 @@
 // What the cluster's objects make of assigning: pools, reservations, settings, blocks that go back, and Nodes that change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
+import { resourceKey } from '../datastore/resources/index.ts';
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
-import { parseCidr } from '../lib/cidr.ts';
+import { cidrContains, parseCidr } from '../lib/cidr.ts';
 import { type Ip, parseIp } from '../lib/ip.ts';
 import { unwrap } from '../lib/result.ts';
 import { ipamWorld, ipPool, nodeObject, podRequest } from '../test/support/ipam-world.ts';
@@ -328,4 +330,35 @@ test('a node without its Node object takes up only what its journal knows, and g
     (await world.store.list('IPBlock')).items.map(({ spec }) => spec.nodeUid),
     [uid],
   );
+});
+
+test('start() keeps a block with pods whose object cannot be read, and assigns nothing from it until it can', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/23')], ['node-1']);
+  const before = await world.open('node-1');
+  const [first] = ipsOf(await before.assign(podRequest('a')));
+  before.close();
+  const [stored] = (await world.store.list('IPBlock')).items;
+  assert.ok(stored);
+  const { cidr } = stored.spec;
+  world.damage(resourceKey('IPBlock', undefined, stored.metadata.name));
+  const told: string[] = [];
+  const log = pino({}, { write: (line: string) => void told.push(line) });
+  const ipam = await world.open('node-1', { log });
+  assert.deepEqual(await ipam.start(), { kind: 'adopted', conflicts: [], stranded: [] });
+  assert.deepEqual(ipam.find(podRequest('a').handle)?.ips, [first]);
+  assert.deepEqual(
+    ipam.blocks().map((block) => block.cidr),
+    [cidr],
+  );
+  assert.ok(told.join('').includes(`IPBlock \\"${stored.metadata.name}\\"`), told.join(''));
+  const [second = ip('0.0.0.0')] = ipsOf(await ipam.assign(podRequest('b')));
+  assert.ok(!cidrContains(cidr, second), second);
+  assert.equal((await ipam.start()).kind, 'adopted', 'doubted again by each comparison');
+  const [third = ip('0.0.0.0')] = ipsOf(await ipam.assign(podRequest('c')));
+  assert.ok(!cidrContains(cidr, third), third);
+  const { resourceVersion: _, ...metadata } = stored.metadata;
+  await world.store.update({ ...stored, metadata });
+  await ipam.start();
+  const [last = ip('0.0.0.0')] = ipsOf(await ipam.assign(podRequest('d')));
+  assert.ok(cidrContains(cidr, last), last);
 });

@@ -2,9 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { pino } from 'pino';
 import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
+import type { ResourceKey } from '../../datastore/resources/index.ts';
 import { type IpPool, ipPoolSchema } from '../../datastore/resources/ip-pool.ts';
 import { type Node, nodeSchema } from '../../datastore/resources/node.ts';
 import type { Store } from '../../datastore/store.ts';
@@ -19,6 +21,8 @@ export type IpamWorld = {
   /** Opens the node's address management; closed when the test ends. */
   readonly open: (node: string, options?: Partial<IpamOptions>) => Promise<Ipam>;
   readonly journalPath: (node: string) => string;
+  /** Makes a stored object one that does not pass its schema, behind the back of watches. */
+  readonly damage: (key: ResourceKey) => void;
 };
 
 /**
@@ -45,6 +49,11 @@ export async function ipamWorld(
     directory,
     store,
     journalPath,
+    damage: (key) => {
+      const sqlite = new DatabaseSync(join(directory, 'store.db'));
+      sqlite.prepare('UPDATE objects SET json = ? WHERE key = ?').run('{"metadata":{}}', key);
+      sqlite.close();
+    },
     open: async (node, options) => {
       const ipam = await createIpam({
         store,
