@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { CONTAINER_NAMESPACE, partsOf } from '../ipam/handle.ts';
 import type { AssignOutcome } from '../ipam/ipam.ts';
+import { JournalError } from '../ipam/journal-error.ts';
 import { type Family, ipFamily } from '../lib/ip.ts';
 import { hostIfName, type IfName } from '../lib/linux/if-name.ts';
 import { createUndo } from '../lib/undo.ts';
@@ -61,7 +62,7 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   const attachment: Attachment = { handle, containerId, ifName, netns, ...who, hostIfName: hostName, ips, mac };
   undo.push('take back rules and routes', () => endpoints.detach(attachment));
   await applied(() => endpoints.attach(attachment), attachment);
-  ipam.markAttached(handle, { mac, mtu });
+  markAttached(deps, attachment, mtu);
 
   // One turn of the event loop, so that a caller that has gone is known to have gone.
   await setImmediate();
@@ -154,6 +155,17 @@ async function applied(effect: () => Promise<void>, { namespace, pod }: Attachme
       `Cannot attach pod "${namespace}/${pod}": rules and routes are not in place`,
       why,
     );
+  }
+}
+
+// A disk may be full by now that was not when the address was written down.
+function markAttached({ ipam }: CniDeps, { handle, namespace, pod, mac }: Attachment, mtu: number): void {
+  try {
+    ipam.markAttached(handle, { mac, mtu });
+  } catch (error) {
+    if (!(error instanceof JournalError)) throw error;
+    const message = `Cannot attach pod "${namespace}/${pod}": ${error.message}`;
+    throw new CniError(CNI_CODE.tryAgain, message, 'The next attempt may succeed');
   }
 }
 

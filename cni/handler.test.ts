@@ -138,6 +138,20 @@ test('ADD that fails at any step leaves nothing, and the next one succeeds', asy
   succeeded(await node.call({ command: 'ADD', ...id }));
 });
 
+test('ADD whose last word the journal does not take leaves nothing, and may be tried again', async (t) => {
+  const { node, pod } = await nodeAndPod(t);
+  await node.agent().tell({ kind: 'attach', outcome: 'disk-full' });
+  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  const refused = failed(await node.call({ command: 'ADD', ...id }));
+  assert.equal(refused.code, 11, refused.msg);
+  assert.match(refused.msg, /^Cannot attach pod "shop\/web-0": Cannot write for the test: disk is full/);
+  await nothingLeft(node, pod);
+  assert.doesNotMatch(await node.netns.exec('ip', 'route'), /10\.244/);
+  assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
+  await node.agent().tell({ kind: 'attach', outcome: 'succeed' });
+  succeeded(await node.call({ command: 'ADD', ...id }));
+});
+
 test('ADD again is an error that changes nothing', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };

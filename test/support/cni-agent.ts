@@ -10,6 +10,7 @@ import { createSpool } from '../../cni/spool.ts';
 import { createWiring } from '../../cni/wiring.ts';
 import { openEmbeddedStore } from '../../datastore/embedded/open.ts';
 import { createIpam } from '../../ipam/allocator.ts';
+import { JournalError } from '../../ipam/journal-error.ts';
 import { cidrOf, parseCidr } from '../../lib/cidr.ts';
 import { familyBits, ipFamily } from '../../lib/ip.ts';
 import { KernelError } from '../../lib/linux/kernel-error.ts';
@@ -34,14 +35,17 @@ export type AgentCommand =
   /** The n-th request to the node's routing socket from now fails, as if the kernel refused it; 0: none. */
   | { readonly kind: 'fail-request'; readonly n: number }
   /** What `attach` does after writing the route. */
-  | { readonly kind: 'attach'; readonly outcome: 'succeed' | 'fail' | 'hang' }
+  | { readonly kind: 'attach'; readonly outcome: AttachOutcome }
   | { readonly kind: 'assignments' };
+
+/** `disk-full`: succeed, and the journal refuses the next word about it. */
+type AttachOutcome = 'succeed' | 'fail' | 'hang' | 'disk-full';
 
 const PROTOCOL = 177;
 const METRIC = 1024;
 const config: AgentConfig = JSON.parse(process.argv[2] ?? '{}');
 const log = createLog('cni-agent');
-const faults = { request: 0, attach: 'succeed' as 'succeed' | 'fail' | 'hang' };
+const faults = { request: 0, attach: 'succeed' as AttachOutcome };
 
 const rtnl = openRtnl();
 const wiring = createWiring(withFaults(rtnl), log);
@@ -58,7 +62,13 @@ for (const pool of pools) {
 const ipam = await createIpam({ store, node: 'node-1', journalPath: config.journal, pools: () => pools, log });
 await ipam.start();
 const handler = createCniHandler({
-  ipam,
+  ipam: {
+    ...ipam,
+    markAttached: (...about) => {
+      if (faults.attach === 'disk-full') throw new JournalError('failed', 'Cannot write for the test: disk is full');
+      return ipam.markAttached(...about);
+    },
+  },
   wiring,
   endpoints: routesOnly(),
   mtu: () => 1450,
