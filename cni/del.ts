@@ -60,7 +60,11 @@ export async function collectGarbage(
   const isLost = (link: { readonly handle: Handle }): boolean =>
     isStale(link) && deps.ipam.find(link.handle) === undefined;
   for (const link of deps.wiring.wired().filter(isLost)) {
-    await attempt(link.handle, () => deps.wiring.unwirePod(link));
+    await attempt(link.handle, async () => {
+      // An ADD of this pod may be about to sign its link; one of this container may have come since the look.
+      using _name = await lock(`name ${link.hostIfName}`);
+      if (isLost(link)) await deps.wiring.unwirePod(link);
+    });
   }
   if (failures.length === 0) return;
   throw new CniError(CNI_CODE.notApplied, `Cannot remove ${failures.length} stale attachments`, failures.join('; '));
