@@ -150,6 +150,9 @@ export function versionForError(stdin: Uint8Array): string {
   return version?.cniVersion ?? '1.1.0';
 }
 
+/** Name of the network; empty where there is none that could be used. */
+export const networkOf = (stdin: Uint8Array): string => attempt(() => networkSchema.parse(readJson(stdin)))?.name ?? '';
+
 function checkVersion(json: unknown, command: string): void {
   const parsed = anyVersionSchema.safeParse(json);
   if (!parsed.success) throw invalidConfig(formatIssues(parsed.error.issues, json));

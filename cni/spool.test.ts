@@ -107,6 +107,24 @@ test('an ADD comes after the DEL that is kept for its container, and not at all 
   assert.deepEqual(readdirSync(folder), []);
 });
 
+test('an ADD comes after what is kept for its network and what is kept without a network, not after others', async (t) => {
+  const folder = temporary(t);
+  const handled: string[] = [];
+  const inner: CniHandler = async ({ environment: { CNI_COMMAND, CNI_CONTAINERID } }) => {
+    handled.push(`${CNI_COMMAND} ${CNI_CONTAINERID}`);
+    return { exitCode: 0, stdout: '' };
+  };
+  const { handle } = createSpool(folder, inner, log);
+  const other = spoolName('a', 'eth0', 'other');
+  for (const file of [spoolName('a', 'eth0', 'margay'), spoolName('a', 'eth0'), other]) {
+    writeFileSync(join(folder, file), delOf('a'));
+  }
+  const environment = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_IFNAME: 'eth0' };
+  await handle({ environment, stdin: Buffer.from('{"cniVersion":"1.0.0","name":"margay"}') });
+  assert.deepEqual(handled, ['DEL a', 'DEL a', 'ADD a']);
+  assert.deepEqual(readdirSync(folder), [other]);
+});
+
 test('a DEL without an agent is carried out when there is one', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };

@@ -7,9 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Log } from '../lib/log.ts';
 import { CNI_CODE, CniError, printError } from './errors.ts';
-import { decodeFrame } from './frame.ts';
+import { type CniAnswer, type CniFrame, decodeFrame } from './frame.ts';
 import type { CniHandler } from './handler.ts';
-import { versionForError } from './spec.ts';
+import { networkOf, versionForError } from './spec.ts';
 
 /** Files done, and those kept for the next time. */
 export type Replay = { readonly done: number; readonly kept: number };
@@ -72,16 +72,13 @@ export function createSpool(directory: string, handle: CniHandler, log: Log): Sp
       const { CNI_COMMAND, CNI_CONTAINERID = '', CNI_IFNAME = '' } = frame.environment;
       // What is longer is no attachment, and would take its time.
       const canBeKept = CNI_COMMAND === 'ADD' && CNI_CONTAINERID.length <= 128 && CNI_IFNAME.length <= 15;
-      const file = canBeKept ? spoolName(CNI_CONTAINERID, CNI_IFNAME) : undefined;
-      if (file === undefined || !existsSync(join(directory, file))) return await handle(frame, signal);
-      const outcome = await carryOut(file);
-      if (outcome.kind !== 'failed') return await handle(frame, signal);
-      const error = new CniError(
-        CNI_CODE.tryAgain,
-        `Cannot attach container "${CNI_CONTAINERID}": an earlier DEL of it failed, expected it to be gone`,
-        outcome.why,
-      );
-      return { exitCode: 1, stdout: printError(error, versionForError(frame.stdin)) };
+      const files = canBeKept ? spoolNames(CNI_CONTAINERID, CNI_IFNAME, networkOf(frame.stdin)) : [];
+      for (const file of files) {
+        if (!existsSync(join(directory, file))) continue;
+        const outcome = await carryOut(file);
+        if (outcome.kind === 'failed') return refusal(frame, outcome.why);
+      }
+      return await handle(frame, signal);
     },
     replay: () => replayAll(),
     keepReplaying: async (signal, everyMs = REPLAY_EVERY_MS) => {
@@ -94,12 +91,28 @@ export function createSpool(directory: string, handle: CniHandler, log: Log): Sp
   };
 }
 
+function refusal({ environment, stdin }: CniFrame, why: string): CniAnswer {
+  const error = new CniError(
+    CNI_CODE.tryAgain,
+    `Cannot attach container "${environment.CNI_CONTAINERID}": an earlier DEL of it failed, expected it to be gone`,
+    why,
+  );
+  return { exitCode: 1, stdout: printError(error, versionForError(stdin)) };
+}
+
+// Earlier executables named no network, and today's does not where it finds no name.
+const spoolNames = (containerId: string, ifName: string, network: string): readonly string[] =>
+  network === ''
+    ? [spoolName(containerId, ifName)]
+    : [spoolName(containerId, ifName, network), spoolName(containerId, ifName)];
+
 /**
- * The file of an attachment, as the executable names it: FNV-1a of 64 bits, twice, over both texts with their closing NUL.
+ * The file of an attachment, as the executable names it: FNV-1a of 64 bits, twice, over the texts with their closing NUL.
  */
-export function spoolName(containerId: string, ifName: string): string {
-  const first = hash(hash(FNV_OFFSET, containerId), ifName);
-  const second = hash(hash(BigInt.asUintN(64, ~first), ifName), containerId);
+export function spoolName(containerId: string, ifName: string, network = ''): string {
+  const last = network === '' ? [] : [network];
+  const first = [containerId, ifName, ...last].reduce(hash, FNV_OFFSET);
+  const second = [ifName, containerId, ...last].reduce(hash, BigInt.asUintN(64, ~first));
   return [first, second].map((half) => half.toString(16).padStart(16, '0')).join('');
 }
 

@@ -33,6 +33,7 @@ static size_t input_length;
 static char cni_version[32] = "1.1.0";
 static char socket_path[sizeof((struct sockaddr_un *)0)->sun_path] = "/run/margay/cni.sock";
 static char spool_folder[256] = "/var/lib/margay/cni-spool";
+static char network[129]; /* Its name; empty when it is not one that the agent takes. */
 
 /* Where tests kill this program: in an executable of their own, built with -DFAULT_POINTS. */
 #ifdef FAULT_POINTS
@@ -139,6 +140,7 @@ static int read_input(void) {
     return fail(7, "Cannot use agentSocket of the network configuration: expected a path of at most 107 bytes", "");
   if (find_string("spoolDirectory", spool_folder, sizeof spool_folder) != 0)
     return fail(7, "Cannot use spoolDirectory of the network configuration: expected a path of at most 255 bytes", "");
+  if (find_string("name", network, sizeof network) != 0) *network = 0;
   return 0;
 }
 
@@ -234,7 +236,10 @@ static int spool(const char *name) {
  * listen meanwhile may have read it too early, so it is asked once more. */
 static int delete_later(const char *id, const char *interface, long deadline) {
   char name[40];
-  uint64_t a = hash(hash(0xcbf29ce484222325u, id), interface), b = hash(hash(~a, interface), id);
+  uint64_t a = hash(hash(0xcbf29ce484222325u, id), interface);
+  if (*network) a = hash(a, network);
+  uint64_t b = hash(hash(~a, interface), id);
+  if (*network) b = hash(b, network);
   snprintf(name, sizeof name, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
   int folder = spool(name);
   if (folder < 0) {

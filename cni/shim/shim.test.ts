@@ -77,7 +77,7 @@ test('without an agent, DEL is kept once per attachment, complete', async (t) =>
   for (let n = 0; n < 3; n++) assert.deepEqual(kept(await call(environment, config())), { exitCode: 0, stdout: '' });
   const names = readdirSync(spool);
   assert.equal(names.length, 1);
-  assert.equal(names[0], spoolName('abc', 'eth0'));
+  assert.equal(names[0], spoolName('abc', 'eth0', 'margay'));
   const path = join(spool, names[0] ?? '');
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.equal(statSync(spool).mode & 0o777, 0o700);
@@ -87,6 +87,24 @@ test('without an agent, DEL is kept once per attachment, complete', async (t) =>
   assert.equal(new TextDecoder().decode(decoded.frame.stdin), config());
   await call({ ...environment, CNI_IFNAME: 'eth1' }, config());
   await call({ ...environment, CNI_CONTAINERID: 'abce', CNI_IFNAME: 'th0' }, config());
+  assert.equal(readdirSync(spool).length, 3);
+});
+
+test('without an agent, the DELs of one interface in two networks are both kept', async (t) => {
+  const { config, spool } = folder(t);
+  const environment = { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'abc', CNI_IFNAME: 'eth0' };
+  const rows = [
+    { name: 'margay', expected: spoolName('abc', 'eth0', 'margay') },
+    { name: 'x'.repeat(128), expected: spoolName('abc', 'eth0', 'x'.repeat(128)) },
+    { name: 'x'.repeat(129), expected: spoolName('abc', 'eth0') },
+    { name: 'with "quotes"', expected: spoolName('abc', 'eth0') },
+    { name: 5, expected: spoolName('abc', 'eth0') },
+  ];
+  for (const { name, expected } of rows) {
+    const { exitCode } = await call(environment, JSON.stringify({ ...JSON.parse(config()), name }));
+    assert.equal(exitCode, 0);
+    assert.ok(readdirSync(spool).includes(expected), String(name));
+  }
   assert.equal(readdirSync(spool).length, 3);
 });
 
