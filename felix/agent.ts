@@ -18,7 +18,6 @@ import { createSpool } from '../cni/spool.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { resourceKey } from '../datastore/resources/index.ts';
-import { leakGraceMs } from '../datastore/resources/ipam-configuration.ts';
 import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
@@ -303,7 +302,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
     ...{ ipam, wiring, resource: model.resource, release: releaseAddress, log },
     view: () => ipamView(addresses),
     storeProblem: () => state.storeProblem,
-    graceMs: () => leakGraceMs(model.addressing.ipamConfiguration()),
+    graceMs: model.addressing.leakGraceMs,
   };
   sweepLeaks(leaks, signal);
   // Not only at the end: an agent that is killed leaves what it compiled, too.

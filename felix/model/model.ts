@@ -51,7 +51,7 @@ export type Model = {
   /** TCP ports of BGP besides 179, of nodes and of routers; the same array until an object changes. */
   readonly bgpPorts: () => readonly number[];
   /** What address management reads besides the pools. */
-  readonly addressing: Pick<Resources, 'reservedCidrs' | 'ipamConfiguration' | 'namespaceLabels'> & {
+  readonly addressing: Pick<Resources, 'reservedCidrs' | 'ipamConfiguration' | 'leakGraceMs' | 'namespaceLabels'> & {
     /** Of the own Node; the same object until the Node changes. */
     readonly nodeLabels: () => Labels;
   };

@@ -36,3 +36,25 @@ test('createResources() tells BGPConfiguration default from those of nodes', () 
     ['node.n1'],
   );
 });
+
+test('createResources() has nothing set free while the IPAMConfiguration cannot be read', () => {
+  const resources = resourcesOf();
+  assert.equal(resources.leakGraceMs(), 900_000, 'none is there');
+  const value = unwrap(
+    parseResource({
+      ...{ apiVersion: 'projectcalico.org/v3', kind: 'IPAMConfiguration', metadata: { name: 'default' } },
+      spec: { leakGraceSeconds: 60 },
+    }),
+  );
+  const key = keyOf(value);
+  const steps = [
+    { name: 'unreadable from the start', given: undefined, error: 'no', expected: undefined },
+    { name: 'read', given: value, error: undefined, expected: 60_000 },
+    { name: 'unreadable later', given: undefined, error: 'no', expected: undefined },
+    { name: 'gone', given: undefined, error: undefined, expected: 900_000 },
+  ] as const;
+  for (const { name, given, error, expected } of steps) {
+    resources.accept({ key, value: given }, error);
+    assert.equal(resources.leakGraceMs(), expected, name);
+  }
+});

@@ -4,7 +4,11 @@ import type { BgpFilter } from '../../datastore/resources/bgp-filter.ts';
 import type { BgpPeer } from '../../datastore/resources/bgp-peer.ts';
 import { type Resource, type ResourceKey, resourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
-import { IPAM_CONFIGURATION_NAME, type IpamConfiguration } from '../../datastore/resources/ipam-configuration.ts';
+import {
+  IPAM_CONFIGURATION_NAME,
+  type IpamConfiguration,
+  leakGraceMs,
+} from '../../datastore/resources/ipam-configuration.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import type { Pod } from '../../datastore/resources/pod.ts';
 import { SECRET_NAMESPACE, type Secret } from '../../datastore/resources/secret.ts';
@@ -44,6 +48,8 @@ export type Resources = {
   readonly reservedCidrs: () => readonly Cidr[];
   /** IPAMConfiguration `default`. Absent: the defaults hold. */
   readonly ipamConfiguration: () => IpamConfiguration | undefined;
+  /** How long nobody must have used an address before it is set free. Absent: never; one that cannot be read may say so. */
+  readonly leakGraceMs: () => number | undefined;
   readonly namespaceLabels: (namespace: string) => Labels | undefined;
   /** A sentence for each object that cannot be used. */
   readonly problems: () => readonly string[];
@@ -73,6 +79,10 @@ export function createResources(ownNode?: string): Resources {
   const secrets = new Map<ResourceKey, Secret>();
   const problems = new Map<ResourceKey, string>();
   let reserved: readonly Cidr[] = [];
+  const ipamConfiguration = (): IpamConfiguration | undefined => {
+    const found = good.get(IPAM_CONFIGURATION);
+    return found?.kind === 'IPAMConfiguration' ? found : undefined;
+  };
   return {
     accept: ({ key, value }, error) => {
       if (error !== undefined) {
@@ -119,10 +129,8 @@ export function createResources(ownNode?: string): Resources {
     filters: () => [...filters.values()],
     secrets: () => [...secrets.values()],
     reservedCidrs: () => reserved,
-    ipamConfiguration: () => {
-      const found = good.get(resourceKey('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME));
-      return found?.kind === 'IPAMConfiguration' ? found : undefined;
-    },
+    ipamConfiguration,
+    leakGraceMs: () => (problems.has(IPAM_CONFIGURATION) ? undefined : leakGraceMs(ipamConfiguration())),
     namespaceLabels: (namespace) => {
       const found = good.get(resourceKey('Namespace', undefined, namespace));
       return found === undefined ? undefined : (found.metadata.labels ?? {});
@@ -131,6 +139,7 @@ export function createResources(ownNode?: string): Resources {
   };
 }
 
+const IPAM_CONFIGURATION = resourceKey('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME);
 const DEFAULT_CONFIGURATION = resourceKey('BGPConfiguration', undefined, BGP_CONFIGURATION_NAME);
 
 const reservedBy = (objects: Iterable<Resource>): readonly Cidr[] =>
