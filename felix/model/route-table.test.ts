@@ -12,6 +12,7 @@ import { createRouteTable } from './route-table.ts';
 const cidr = (text: string): Cidr => unwrap(parseCidr(text));
 const ip = (text: string) => unwrap(parseIp(text));
 const PEER = ip('198.51.100.12');
+const OTHER = ip('198.51.100.13');
 const LINKS = [hostIfName('shop', 'web'), hostIfName('shop', 'db')] as const;
 /** Single addresses are blocks, pods, destinations of other nodes and of `reachableBy`, one after the other. */
 const SINGLE = ['10.244.9.1/32', '10.244.9.2/32', 'fd00:10:244::1/128'].map(cidr);
@@ -39,7 +40,8 @@ function tableOf(first: Inputs) {
     serviceRanges: () => [],
     imports: () => new Map(),
     endpoints: () => now.endpoints,
-    statics: () => now.statics.map((dst) => ({ dst, gateway: PEER })),
+    // Two peers may be reached at one destination by different gateways.
+    statics: () => [PEER, OTHER].flatMap((gateway) => now.statics.map((dst) => ({ dst, gateway }))),
   });
   table.ribBack();
   table.settle();

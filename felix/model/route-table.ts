@@ -103,7 +103,7 @@ export function createRouteTable(context: RouteContext): RouteTable {
     const ifName = context.endpoints().get(dst);
     if (ifName !== undefined) return { kind: 'endpoint', dst, ifName };
     if (context.blocks().includes(dst)) return { kind: 'blackhole', dst };
-    const found = context.statics().find((each) => each.dst === dst);
+    const found = context.statics().findLast((each) => each.dst === dst);
     return found && { kind: 'static', dst, gateway: found.gateway };
   };
   const renew = (dst: Cidr): void => {
