@@ -71,6 +71,10 @@ function routeDifference(
   if (protocol !== ROUTE_PROTOCOL || metric !== ROUTE_METRIC) {
     return `route to "${ip}" that counts is of protocol ${protocol} with metric ${metric}, expected Margay's of protocol ${ROUTE_PROTOCOL} with metric ${ROUTE_METRIC}`;
   }
-  if (found.oif !== oif) return `route to "${ip}" leads to link ${found.oif}, expected "${hostIfName}"`;
+  // A route with several ways has no link of its own, and no link that is gone leads anywhere.
+  if (oif === undefined) return `route to "${ip}" cannot lead to "${hostIfName}": there is no such link`;
+  if (found.oif !== oif) {
+    return `route to "${ip}" leads to ${found.oif === undefined ? 'several links' : `link ${found.oif}`}, expected "${hostIfName}"`;
+  }
   return undefined;
 }
