@@ -14,6 +14,7 @@ import { selectorMatches } from '../selector.ts';
 import { type NodeFacts, type PodFacts, podKey } from '../world.ts';
 import { createActiveChains } from './active-chains.ts';
 import { createActiveProfiles, profilesNarrow } from './active-profiles.ts';
+import { createLocalAddresses } from './local-addresses.ts';
 import { createNodeSets } from './node-sets.ts';
 import { createPodIndex, placePod } from './pod-index.ts';
 import { createPodSets } from './pod-sets.ts';
@@ -21,7 +22,6 @@ import { createProfileFinder, ensureClosed, type ProfileFinder } from './profile
 import type { EndpointRecord, PodRecord, PolicyRecord, ProfilePair } from './records.ts';
 import { sameEndpoint, sameIps, sameLabels, sameNode, samePod } from './same.ts';
 import { createScopeIndex } from './scope-index.ts';
-import { createTakenAddresses } from './taken-addresses.ts';
 import type { Endpoint, EndpointPolicy, PolicyModel } from './types.ts';
 
 /** An empty model: no namespace, no pod, no policy, no endpoint. */
@@ -40,8 +40,8 @@ export function createPolicyModel(): PolicyModel {
   let nodesRevoke = false;
   let policyRecords = 0;
 
-  const taken = createTakenAddresses();
-  const podSets = createPodSets(index, (pod, facts) => addressesOf(pod, facts, taken.has));
+  const local = createLocalAddresses();
+  const podSets = createPodSets(index, (pod, facts) => addressesOf(pod, facts, local.isTaken));
   const nodeSets = createNodeSets();
   const chains = createActiveChains({ podSets, nodeSets });
   const profiles = createActiveProfiles(chains);
@@ -166,19 +166,12 @@ export function createPolicyModel(): PolicyModel {
     return made;
   };
 
-  // Pods that are bound here and whose status has one of these addresses, which an endpoint got or lost.
-  const touchNamesakes = (ips: readonly Ip[], own: PodRecord | undefined): void => {
-    if (ips.length === 0) return;
-    for (const { pod } of endpoints.values()) {
-      if (pod !== own && pod.facts?.ips.some((ip) => ips.includes(ip)) === true) touchPod(pod, 'changed');
-    }
-  };
-
   // The pod that it belonged to reads its addresses from its status again.
   const detach = (record: EndpointRecord, how: 'changed' | 'gone'): void => {
     const { pod } = record;
     pod.endpoints = pod.endpoints.filter((one) => one !== record);
     pod.namespace.endpoints?.delete(record);
+    local.noteStatus(pod);
     touchPod(pod, how);
     touchEndpoint(record);
   };
@@ -188,6 +181,7 @@ export function createPolicyModel(): PolicyModel {
     pod.endpoints = [...pod.endpoints, record];
     pod.namespace.endpoints ??= new Set();
     pod.namespace.endpoints.add(record);
+    local.noteStatus(pod);
     touchPod(pod, how);
   };
 
@@ -207,6 +201,7 @@ export function createPolicyModel(): PolicyModel {
       const pod = known ?? (facts && index.addPod(key, facts.namespace));
       if (pod === undefined) return;
       index.setFacts(pod, facts);
+      local.noteStatus(pod);
       touchPod(pod, facts === undefined ? 'gone' : 'changed');
     },
     setNode: (name, facts) => {
@@ -244,7 +239,10 @@ export function createPolicyModel(): PolicyModel {
         return;
       // One that is expected has no address yet, or none any more.
       const how = endpoint === undefined || endpoint.ips.length === 0 ? 'gone' : 'changed';
-      touchNamesakes(taken.replace(before?.ips ?? [], endpoint?.ips ?? []), known?.pod);
+      // The status of others that are bound here may name what this endpoint got or lost.
+      for (const pod of local.replace(before?.ips ?? [], endpoint?.ips ?? [])) {
+        if (pod !== known?.pod) touchPod(pod, 'changed');
+      }
       if (known !== undefined && before !== undefined) detach(known, how);
       if (endpoint === undefined) {
         if (known !== undefined) known.endpoint = undefined;
