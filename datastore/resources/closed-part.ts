@@ -22,10 +22,7 @@ export function whyUnreadable(peer: { readonly [field: string]: unknown }): stri
 /** Reads a part of an object. The error says `where` it is wrong, and how. */
 export function readPart<T>(schema: z.ZodType<T>, value: unknown, where: string): Result<T> {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return ok(parsed.data);
-  const found = formatIssues(parsed.error.issues, value);
-  if (where === '') return err(found.replace(/^: /, ''));
-  return err(found.startsWith(':') || found.startsWith('[') ? `${where}${found}` : `${where}.${found}`);
+  return parsed.success ? ok(parsed.data) : err(formatIssues(parsed.error.issues, value, where));
 }
 
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -8,11 +8,12 @@ const MOST = 5;
 /** Characters of a value that are shown. */
 const LONGEST = 200;
 
-/** All findings, separated by `; `; beyond five only their number. `input` is what was parsed. */
-export function formatIssues(issues: readonly Issue[], input: unknown): string {
+/** All findings, separated by `; `; beyond five only their number. `input` is what was parsed, which is at `base`. */
+export function formatIssues(issues: readonly Issue[], input: unknown, base = ''): string {
   const flat = issues.flatMap((issue) => narrow(issue, input, []));
   const shown = flat.slice(0, MOST).map(({ issue, path }) => {
-    const where = printPath(issue.code === 'invalid_key' ? path.slice(0, -1) : path);
+    const inside = printPath(issue.code === 'invalid_key' ? path.slice(0, -1) : path);
+    const where = base === '' || inside === '' || inside.startsWith('[') ? `${base}${inside}` : `${base}.${inside}`;
     const why = reason(issue, at(input, path));
     return where === '' ? why : `${where}: ${why}`;
   });
