@@ -14,7 +14,7 @@ import { type TestNetns, testNetns } from '../support/netns.ts';
 const VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'];
 const DEADLINE = { timeoutMs: 60_000 };
 
-test('verbs, versions, CHECK, errors and chains', async (t) => {
+test('verbs, versions, CHECK and errors', async (t) => {
   // Open to others, so that rules can be damaged too.
   const node = await agentNode(t, { tableOwner: 'off' });
   await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
@@ -23,7 +23,6 @@ test('verbs, versions, CHECK, errors and chains', async (t) => {
   for (const version of VERSIONS) await t.test(`all verbs in ${version}`, () => allVerbs(world, version));
   await t.test('CHECK names each thing that is damaged', (t) => damages(t, world));
   await t.test('errors have the number of the specification and say what to do', (t) => errors(t, world));
-  await t.test('bandwidth behind us shapes what we wired', () => bandwidth(world));
 });
 
 type World = CniCaller & { readonly node: AgentNode; readonly pod: TestNetns };
@@ -196,46 +195,6 @@ async function errors(t: TestContext, { node, pod, call }: World): Promise<void>
     await node.start();
     assert.equal(succeeded(await call({ command: 'STATUS' })), '');
   });
-}
-
-/** Bits in a second, and bits. */
-const SHAPE = { ingressRate: 8_000_000, ingressBurst: 800_000, egressRate: 16_000_000, egressBurst: 800_000 };
-
-async function bandwidth({ node, pod, call }: World): Promise<void> {
-  const id = { containerId: 'shaped', netns: pod.path, pod: 'web' };
-  const cniVersion = '1.0.0';
-  const behind = async (command: string, prevResult: unknown): Promise<string> => {
-    const input = JSON.stringify({
-      ...{ cniVersion, name: 'margay', type: 'bandwidth', runtimeConfig: { bandwidth: SHAPE }, prevResult },
-    });
-    const environment = {
-      ...{ CNI_COMMAND: command, CNI_CONTAINERID: id.containerId, CNI_NETNS: pod.path, CNI_IFNAME: 'eth0' },
-      CNI_PATH: '/usr/lib/cni',
-    };
-    const child = node.netns.spawn('/usr/lib/cni/bandwidth', [], { env: environment });
-    child.stdin?.end(input);
-    let stdout = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    const [exitCode] = await once(child, 'close');
-    assert.equal(exitCode, 0, stdout);
-    return stdout;
-  };
-  const ours = JSON.parse(succeeded(await call({ command: 'ADD', ...id, config: { cniVersion } })));
-  const result = JSON.parse(await behind('ADD', ours));
-  assert.deepEqual(result.ips, ours.ips);
-  assert.deepEqual(result.interfaces.slice(0, 2), ours.interfaces);
-  const [host, , ifb] = result.interfaces;
-  const shaping = (link: string): Promise<string> => node.netns.exec('tc', 'qdisc', 'show', 'dev', link);
-  assert.match(await shaping(host.name), /qdisc tbf .* rate 8Mbit/);
-  assert.match(await shaping(ifb.name), /qdisc tbf .* rate 16Mbit/);
-  assert.equal(succeeded(await call({ command: 'CHECK', ...id, config: { cniVersion, prevResult: result } })), '');
-  assert.equal(await behind('CHECK', result), '');
-  await behind('DEL', result);
-  assert.equal(succeeded(await call({ command: 'DEL', ...id, config: { cniVersion, prevResult: result } })), '');
-  const links = (): Promise<string> => node.netns.exec('ip', '-o', 'link');
-  await waitFor('both links to go', async () => !new RegExp(`${host.name}|${ifb.name}`).test(await links()), DEADLINE);
 }
 
 function succeeded({ exitCode, stdout }: CniOutcome): string {
