@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Attachment } from '../../cni/attachment.ts';
 import { keyOf, type Resource } from '../../datastore/resources/index.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
-import { handleOf } from '../../ipam/handle.ts';
-import { parseIp } from '../../lib/ip.ts';
-import { hostIfName, parseIfName } from '../../lib/linux/if-name.ts';
+import { hostIfName } from '../../lib/linux/if-name.ts';
 import { printRuleset } from '../../lib/nftables/print.ts';
 import { unwrap } from '../../lib/result.ts';
+import { attachmentFor } from '../../test/support/attachment.ts';
 import { FIRST_GENERATION } from '../render/policy/generation.ts';
 import { POLICY_TABLE } from '../render/policy/names.ts';
 import { createModel, type Model } from './model.ts';
@@ -33,20 +31,7 @@ const podAs = (spec: object, status: object = {}, metadata: object = {}): Resour
 const bound = podAs({ nodeName: 'one' });
 
 const IF_NAME = hostIfName('n', 'web');
-const containerId = 'c1';
-const ifName = unwrap(parseIfName('eth0'));
-const attachment: Attachment = {
-  handle: handleOf({ network: 'margay', containerId, ifName }),
-  containerId,
-  ifName,
-  netns: '/run/netns/web',
-  namespace: 'n',
-  pod: 'web',
-  uid: 'u1',
-  hostIfName: IF_NAME,
-  ips: [unwrap(parseIp('10.244.0.1'))],
-  mac: '',
-};
+const attachment = attachmentFor({ namespace: 'n', name: 'web', ip: '10.244.0.1', uid: 'u1' });
 
 function modelWith(...objects: readonly Resource[]): Model {
   const model = createModel({ node: 'one', generation: FIRST_GENERATION });

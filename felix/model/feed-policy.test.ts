@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Attachment } from '../../cni/attachment.ts';
 import { closedPolicy } from '../../datastore/resources/closed-policy.ts';
 import { type Kind, keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import { parseResource } from '../../datastore/resources/parse.ts';
-import { handleOf } from '../../ipam/handle.ts';
 import { parseCidr } from '../../lib/cidr.ts';
-import { parseIp } from '../../lib/ip.ts';
-import { hostIfName, parseIfName } from '../../lib/linux/if-name.ts';
 import { printRuleset } from '../../lib/nftables/print.ts';
 import { unwrap } from '../../lib/result.ts';
 import { clusterPolicy, policy } from '../../test/policy/world-builder.ts';
+import { attachmentFor } from '../../test/support/attachment.ts';
 import { FIRST_GENERATION } from '../render/policy/generation.ts';
 import { POLICY_TABLE } from '../render/policy/names.ts';
 import { createModel, type Model } from './model.ts';
@@ -33,19 +30,7 @@ const node = object('Node', {
 });
 const namespace = object('Namespace', { metadata: { name: 'n' } });
 
-const containerId = 'c1';
-const ifName = unwrap(parseIfName('eth0'));
-const attachment: Attachment = {
-  handle: handleOf({ network: 'margay', containerId, ifName }),
-  containerId,
-  ifName,
-  netns: '/run/netns/a',
-  namespace: 'n',
-  pod: 'a',
-  hostIfName: hostIfName('n', 'a'),
-  ips: [unwrap(parseIp('10.244.0.1'))],
-  mac: '',
-};
+const attachment = attachmentFor({ namespace: 'n', name: 'a', ip: '10.244.0.1' });
 
 const tell = (model: Model, key: ResourceKey, value: Resource | undefined, error?: string): void =>
   model.accept({ kind: 'resource', change: { key, value }, version: '1', ...(error !== undefined && { error }) });
@@ -61,15 +46,7 @@ function loaded(...policies: readonly Resource[]): Model {
 }
 
 /** A container that its runtime names no pod for. */
-const container: Attachment = {
-  ...attachment,
-  handle: handleOf({ network: 'margay', containerId: 'c2', ifName }),
-  containerId: 'c2',
-  namespace: 'margay-containers',
-  pod: 'c2',
-  hostIfName: hostIfName('margay-containers', 'c2'),
-  ips: [unwrap(parseIp('10.244.0.2'))],
-};
+const container = attachmentFor({ namespace: 'margay-containers', name: 'c2', ip: '10.244.0.2', containerId: 'c2' });
 
 const tableOf = (model: Model): string => {
   model.drainNft('keep');
