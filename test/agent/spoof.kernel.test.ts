@@ -213,7 +213,11 @@ test('a pod that lies', async (t) => {
     const { mac } = mouth.socket;
     const before = await neighbours();
     const routes = await node.netns.exec('ip', '-6', 'route');
-    const addresses = await node.netns.exec('ip', '-6', '-o', 'addr');
+    // The node's own links end their detection of duplicates by themselves, some time after they came up.
+    const addresses = await waitFor('no address to be tentative', async () => {
+      const found = await node.netns.exec('ip', '-6', '-o', 'addr');
+      return found.includes('tentative') ? undefined : found;
+    });
     const own = [ip(six.mallory), ip('fe80::bad')];
     const gateway = ip('fe80::ecee:eeff:feee:eeee');
     const frames = own.flatMap((saddr) =>
