@@ -1,4 +1,5 @@
 // Reads the elements of one set back from the kernel.
+import { KernelError } from '../linux/kernel-error.ts';
 import type { Element, NftSet, TableName, Verdict } from './ast.ts';
 import { type Attributes, readAttributes, readU32, walkAttributes } from './attributes.ts';
 import { readValue, readVerdictCode } from './decode/expressions.ts';
@@ -16,8 +17,12 @@ type RawElement = {
   readonly data: Uint8Array | undefined;
 };
 
+const EINTR = 4;
+const ATTEMPTS = 10;
+
+/** @throws KernelError `EINTR` when the set was never read whole */
 export function dumpElements(requests: Requests, table: TableName, set: NftSet): readonly Element[] {
-  const raw = readElements(requests, table, set.name);
+  const raw = set.interval ? readElements(requests, table, set.name) : readHashed(requests, table, set.name);
   const [type] = set.keyTypes;
   if (type === undefined) return [];
   const single = set.keyTypes.length === 1;
@@ -63,11 +68,37 @@ export function readAnonymousElements(
   return raw.map(({ start }) => ({ start })).sort((a, b) => Buffer.compare(order(a.start), order(b.start)));
 }
 
-function readElements(requests: Requests, table: TableName, set: string): readonly RawElement[] {
-  const lists = requests.dump(NFT_MSG.getSetElem, (out) => {
+/**
+ * The kernel makes the table of a hash set larger after the commit, in a worker. A dump that needs more than one datagram
+ * goes on by count of elements (nft_set_dump_elem() in nf_tables_api.c): with the order changed in between, it leaves out
+ * as many as it sends twice, and does not set NLM_F_DUMP_INTR, since nothing was committed.
+ */
+function readHashed(requests: Requests, table: TableName, set: string): readonly RawElement[] {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const lists = readLists(requests, table, set);
+    const elements = rawElements(lists);
+    if (lists.length <= 1 || areDistinct(elements)) return elements;
+  }
+  throw new KernelError(`dump set "${set}"`, EINTR);
+}
+
+function areDistinct(elements: readonly RawElement[]): boolean {
+  const seen = new Set<string>();
+  for (const { start } of elements)
+    seen.add(Buffer.from(start.buffer, start.byteOffset, start.length).toString('latin1'));
+  return seen.size === elements.length;
+}
+
+const readElements = (requests: Requests, table: TableName, set: string): readonly RawElement[] =>
+  rawElements(readLists(requests, table, set));
+
+const readLists = (requests: Requests, table: TableName, set: string): readonly Attributes[] =>
+  requests.dump(NFT_MSG.getSetElem, (out) => {
     out.text(NFTA_ELEM_LIST.table, table);
     out.text(NFTA_ELEM_LIST.set, set);
   });
+
+function rawElements(lists: readonly Attributes[]): readonly RawElement[] {
   const elements: RawElement[] = [];
   for (const list of lists) {
     for (const { value } of walkAttributes(list.get(NFTA_ELEM_LIST.elements) ?? Buffer.alloc(0))) {

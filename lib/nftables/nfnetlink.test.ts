@@ -200,6 +200,17 @@ test('sets older than the socket are looked up, one hundred thousand elements fi
   assert.equal(nft.dump(TABLE.name)?.objects.size, many.length + 1);
 });
 
+test('a dump is whole while the kernel makes the table of a set larger, just after a commit', async (t) => {
+  const { nft } = await bench(t);
+  for (let round = 1; round <= 12; round++) {
+    const many = Array.from({ length: 20_000 + round * 1_000 }, (_, i) => address(`10.0.${i >> 8}.${i & 255}`));
+    nft.commit(planReplacement(rulesetOf([ADDRESSES, ...many])));
+    assert.equal(nft.dump(TABLE.name)?.objects.size, many.length + 1);
+    const parts = { chains: new Set<ChainName>(), sets: new Set([ADDRESSES.name]) };
+    assert.equal(nft.dumpParts(TABLE.name, parts)?.objects.size, many.length + 1);
+  }
+});
+
 test('generation() counts commits, counters() reads named counters, absent tables are absent', async (t) => {
   const { ns, nft } = await bench(t);
   assert.equal(nft.dump(TABLE.name), undefined);
