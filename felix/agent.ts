@@ -22,6 +22,7 @@ import { type Cidr, cidrAddresses, cidrOf } from '../lib/cidr.ts';
 import { compareIp } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
+import { dropFilePages } from '../lib/linux/drop-file-pages.ts';
 import { trimMalloc } from '../lib/linux/malloc-trim.ts';
 import { lookUpRoute, type Route } from '../lib/linux/routes.ts';
 import { openRtnl } from '../lib/linux/rtnl.ts';
@@ -308,6 +309,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
   // Not only at the end: an agent that is killed leaves what it compiled, too.
   flushCompileCache();
   trimMalloc();
+  dropFilePages();
   // The first reading of everything takes as long as it takes.
   loop.begin();
   log.info({ node: config.node, blocks: ipam.blocks().map((block) => block.cidr) }, 'agent is ready');
