@@ -1,5 +1,6 @@
 // The reference interpreter: judges one packet by reading the Kubernetes objects literally, with nothing precomputed and
 // nothing shared with the compiler beyond the plain types, so that the two can be held against each other.
+import { type Cidr, cidrContains } from '../lib/cidr.ts';
 import { type Family, type Ip, ipFamily } from '../lib/ip.ts';
 import type { PolicyResource } from './convert/policy.ts';
 import type { Direction, Protocol, RuleRef } from './ir.ts';
@@ -25,6 +26,8 @@ export type World = {
   readonly bgpPorts?: readonly number[];
   /** The TCP port of nodes where agents keep their metrics from pods. Absent: none. */
   readonly metricsPort?: number | undefined;
+  /** The ranges of service addresses that nodes advertise. Absent: none. */
+  readonly serviceRanges?: readonly Cidr[];
 };
 
 /** A pod by its key, or an address; an address that a pod owns is that pod. */
@@ -58,7 +61,14 @@ export type Verdict =
   | {
       readonly kind: 'deny';
       readonly by: {
-        readonly kind: 'tunnel' | 'bgp' | 'metrics' | 'no-address' | 'no-such-port' | 'unknown-namespace';
+        readonly kind:
+          | 'tunnel'
+          | 'bgp'
+          | 'metrics'
+          | 'no-service'
+          | 'no-address'
+          | 'no-such-port'
+          | 'unknown-namespace';
       };
     };
 
@@ -99,8 +109,14 @@ function egressVerdict(world: World, facts: Facts): Verdict {
   const isNode = isOwnNode(world, facts.from.pod, facts.to.ip) || isAnyNode(world, facts.to.ip);
   if (isNode && isBgp(world, facts)) return { kind: 'deny', by: { kind: 'bgp' } };
   if (isNode && isMetrics(world, facts)) return { kind: 'deny', by: { kind: 'metrics' } };
-  return direction(world, 'egress', facts.from.pod, facts);
+  const opinion = direction(world, 'egress', facts.from.pod, facts);
+  if (opinion.kind === 'deny' || !isUnservedService(world, facts.from.pod, facts.to.ip)) return opinion;
+  return { kind: 'deny', by: { kind: 'no-service' } };
 }
+
+// A service that is served has been translated to the address of a pod.
+const isUnservedService = (world: World, pod: PodFacts, ip: Ip): boolean =>
+  !isOwnNode(world, pod, ip) && world.serviceRanges?.some((range) => cidrContains(range, ip)) === true;
 
 const isAnyNode = ({ nodes, bgpAddresses }: World, ip: Ip): boolean =>
   bgpAddresses?.includes(ip) === true || [...(nodes?.values() ?? [])].some((ips) => ips.includes(ip));

@@ -59,10 +59,12 @@ export function createJudge(options: {
     }
     const result = walk(hook, packet);
     const own = stepsOf(base, result.path);
+    const allowed = result.verdict === 'accept';
+    const last = allowed ? own : lastSteps(result.path);
     return {
-      allowed: result.verdict === 'accept',
-      decision: decisionOf(own, book),
-      path: [...(entry?.path ?? []), ...own],
+      allowed,
+      decision: decisionOf(last, book),
+      path: [...(entry?.path ?? []), ...own, ...(last[0] === own[0] ? [] : last)],
     };
   };
 
@@ -124,6 +126,16 @@ function stepsOf(base: string, path: readonly WalkStep[]): readonly WalkStep[] {
   if (start < 0) return [];
   const length = path.slice(start).findIndex(({ chain }) => isBase(chain) && chain !== base);
   return length < 0 ? path.slice(start) : path.slice(start, start + length);
+}
+
+/** Those of the base chain in which the path ends. */
+function lastSteps(path: readonly WalkStep[]): readonly WalkStep[] {
+  return path.slice(
+    Math.max(
+      0,
+      path.findLastIndex(({ chain }) => isBase(chain)),
+    ),
+  );
 }
 
 const isBase = (chain: string): boolean => /^(fwd|in|raw)_/.test(chain);

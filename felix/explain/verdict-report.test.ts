@@ -139,3 +139,30 @@ test('report() does not take policies that isolate nobody for the reason', () =>
     false,
   );
 });
+
+test('report() tells that nobody serves a service address, where policy lets the packet out, and says so offline too', () => {
+  const spec = { serviceClusterIPs: [{ cidr: '10.96.0.0/16' }], serviceExternalIPs: [{ cidr: '203.0.113.0/28' }] };
+  const world = [
+    ...WORLD,
+    object({ apiVersion: 'projectcalico.org/v3', kind: 'BGPConfiguration', metadata: { name: 'default' }, spec }),
+    object({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'BGPConfiguration',
+      metadata: { name: 'node.node1' },
+      spec: {},
+    }),
+    policy('no-egress', { podSelector: { matchLabels: { app: 'db' } }, policyTypes: ['Egress'] }),
+  ];
+  const { report } = createExplainer(world, compileWorld(world, () => true).objects);
+  for (const [from, to, expected, by] of [
+    ['shop/web', '10.96.0.9', ['deny', 'no-service'], 'it is a service address that nobody serves here'],
+    ['shop/web', '203.0.113.5', ['deny', 'no-service'], 'it is a service address that nobody serves here'],
+    ['shop/web', '203.0.113.99', ['allow', 'not-isolated'], 'no policy decides about the pod in this direction'],
+    ['shop/db', '10.96.0.9', ['deny', 'isolated'], 'no rule of NetworkPolicy shop/no-egress allows it'],
+  ] as const) {
+    const { egress, disagreement } = unwrap(report(unwrap(parseVerdictQuery({ from, to, port: '80' }))));
+    assert.deepEqual([egress.verdict, egress.reason], expected, to);
+    assert.equal(egress.by, by);
+    assert.deepEqual(disagreement, []);
+  }
+});

@@ -5,7 +5,6 @@
 //   endpoints ─┤   (of pods that are bound here too, before they are attached)
 //              └─► routing ─► routes, desired BGP
 import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
-import { allServiceRanges, serviceRanges } from '../../bgp/model/service-ranges.ts';
 import { keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import { type IpamConfiguration, withoutEffect } from '../../datastore/resources/ipam-configuration.ts';
@@ -102,10 +101,6 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
           }
           if (feedClosed(renderer, event.change.key, resource)) closes = true;
           if (/^BGP(Configuration|Peer)\//.test(event.change.key)) bgpPorts = undefined;
-          if (event.change.key.startsWith('BGPConfiguration/')) {
-            const ranges = allServiceRanges(serviceRanges(resources.bgpConfiguration(), undefined));
-            if (renderer.closeServices(ranges)) closes = true;
-          }
           if (version !== undefined) version = event.version;
           break;
         }
