@@ -13,6 +13,7 @@ import type { NftOp } from '../lib/nftables/ops.ts';
 import { unwrap } from '../lib/result.ts';
 import { waitFor } from '../lib/wait-for.ts';
 import { type TestNetns, testNetns } from '../test/support/netns.ts';
+import { withoutOwnerName } from '../test/support/without-owner-name.ts';
 import { createNftDriver } from './driver/nftables.ts';
 import { createRouteDriver } from './driver/routes.ts';
 import { createEffects, type Effects } from './effects.ts';
@@ -79,7 +80,8 @@ async function node(t: TestContext, tableOwner: 'auto' | 'off'): Promise<Node> {
   return { netns, model, effects, pass, nft: sockets.nft, sent: () => sent.splice(0) };
 }
 
-const listing = ({ netns }: Node): Promise<string> => netns.exec('nft', 'list', 'table', 'inet', 'margay');
+const listing = async ({ netns }: Node): Promise<string> =>
+  withoutOwnerName(await netns.exec('nft', 'list', 'table', 'inet', 'margay'));
 
 /** An endpoint whose pod nobody knows, without addresses: it brings elements of the dispatch, and chains. */
 function attach({ model }: Node, pod = 1): void {

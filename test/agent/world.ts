@@ -2,6 +2,7 @@
 import { waitFor } from '../../lib/wait-for.ts';
 import type { AgentNode } from '../support/agent-node.ts';
 import type { TestNetns } from '../support/netns.ts';
+import { withoutOwnerName } from '../support/without-owner-name.ts';
 
 export const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
 
@@ -25,7 +26,10 @@ export const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
 
 /** The table with the handles of its objects, and without what counts by itself. */
 export const table = async (node: AgentNode): Promise<string> =>
-  (await node.netns.exec('nft', '-a', 'list', 'table', 'inet', 'margay')).replace(/packets \d+ bytes \d+/g, '');
+  withoutOwnerName(await node.netns.exec('nft', '-a', 'list', 'table', 'inet', 'margay')).replace(
+    /packets \d+ bytes \d+/g,
+    '',
+  );
 
 /** What two builds of the table have in common: neither order nor generation nor owner. */
 export async function content(node: AgentNode): Promise<string> {

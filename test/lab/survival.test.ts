@@ -22,6 +22,7 @@ import { requireLab } from '../../lab/state.ts';
 import { labStatus } from '../../lab/status.ts';
 import { unwrap } from '../../lib/result.ts';
 import { waitFor } from '../../lib/wait-for.ts';
+import { withoutOwnerName } from '../support/without-owner-name.ts';
 import { labName, margayOk } from './lab-cli.ts';
 import type { StreamReport } from './stream.ts';
 
@@ -160,7 +161,9 @@ async function killGobgpd(spec: LabSpec, matrix: () => Promise<void>): Promise<v
 async function facts(spec: LabSpec) {
   const { name: lab, nodes } = spec;
   const rules = await Promise.all(
-    nodes.map(({ name }) => run(lab, inside(nodeNetns(lab, name), ['nft', '-s', 'list', 'table', 'inet', 'margay']))),
+    nodes.map(async ({ name }) =>
+      withoutOwnerName(await run(lab, inside(nodeNetns(lab, name), ['nft', '-s', 'list', 'table', 'inet', 'margay']))),
+    ),
   );
   const routes = await Promise.all(
     [torNetns(lab), ...nodes.map(({ name }) => nodeNetns(lab, name))].map((netns) => kernelRoutes(lab, netns)),

@@ -6,6 +6,7 @@ import { askAgent } from '../../cli/ipam/ask-agent.ts';
 import { type IpamView, ipamViewSchema } from '../../ipam/view.ts';
 import type { AgentNode } from './agent-node.ts';
 import type { TestNetns } from './netns.ts';
+import { withoutOwnerName } from './without-owner-name.ts';
 
 /** Socket and spool of an agent, for the executable's configuration. */
 export function cniPathsOf(node: AgentNode): { readonly socket: string; readonly spool: string } {
@@ -53,7 +54,7 @@ export async function cniState(node: AgentNode, pod: TestNetns): Promise<readonl
     spool: spooled(node).join('\n'),
     links: ours(links.replaceAll('\\', ' '), /mgy/),
     routes: ours(routes, /proto 177/),
-    rules,
+    rules: withoutOwnerName(rules),
     pod: inPod,
   };
   return Object.entries(parts).flatMap(([name, text]) =>
