@@ -81,6 +81,8 @@ const comparable = (text: string): string =>
     .replaceAll(/@if\d+/g, '@if')
     .replaceAll(/link-netnsid \d+/g, 'link-netnsid')
     .replaceAll(/(?!ee:ee)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b(?<!ff:ff)/g, 'MAC')
+    // The flags tell it at once; the kernel writes this (linkwatch) up to a second later.
+    .replaceAll(/ state (UP|UNKNOWN)\b/g, '')
     .replaceAll(/packets \d+ bytes \d+/g, 'packets')
     // The generation of the rules is another one after each start.
     .replaceAll(/0x[0-9a-f]{8}/g, 'MARK')
