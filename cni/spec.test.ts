@@ -78,14 +78,12 @@ test('parseRequest() reads of a DEL only what it needs', () => {
 
 test('parseRequest() takes null for an empty list of a GC, and no list for a mistake', () => {
   const config = { ...CONFIG, cniVersion: '1.1.0', mtu: '1400' };
-  const gc = (valid: unknown) =>
-    parseRequest({
-      environment: { CNI_COMMAND: 'GC' },
-      stdin: bytes({ ...config, 'cni.dev/valid-attachments': valid }),
-    });
+  const gc = (valid: unknown, key = 'cni.dev/valid-attachments') =>
+    parseRequest({ environment: { CNI_COMMAND: 'GC' }, stdin: bytes({ ...config, [key]: valid }) });
   for (const empty of [null, []]) assert.deepEqual(gc(empty), { kind: 'gc', network: 'margay', valid: new Set() });
   const listed = gc([{ containerID: 'a', ifname: 'eth0' }]);
   assert.deepEqual(listed, { kind: 'gc', network: 'margay', valid: new Set(['margay.a.eth0']) });
+  assert.deepEqual(gc([{ containerID: 'a', ifname: 'eth0' }], 'cni.dev/attachments'), listed);
   for (const wrong of [undefined, 'a', [null], [{ containerID: 'a' }]]) assert.throws(() => gc(wrong), { code: 7 });
 });
 

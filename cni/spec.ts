@@ -74,7 +74,13 @@ const networkSchema = z.looseObject({
 });
 
 /** A runtime in Go that has no attachment may say so with `null`. */
-const gcSchema = networkSchema.extend({ 'cni.dev/valid-attachments': z.array(attachmentSchema).nullish() });
+const attachmentsSchema = z.array(attachmentSchema).nullish();
+
+/** The text of CNI SPEC 1.1.0 names the list in both ways. */
+const gcSchema = networkSchema.extend({
+  'cni.dev/valid-attachments': attachmentsSchema,
+  'cni.dev/attachments': attachmentsSchema,
+});
 
 /** The network configuration. Unknown keys belong to others in the chain, or to the runtime. */
 const netConfSchema = networkSchema.extend({
@@ -278,9 +284,11 @@ function podNameOf({ CNI_ARGS }: CniEnvironment, args: ReadonlyMap<string, strin
 
 // Attachments that could never have been ours are in nobody's way.
 function validOf({ name, ...config }: z.output<typeof gcSchema>): ReadonlySet<Handle> {
-  const listed = config['cni.dev/valid-attachments'];
+  const { 'cni.dev/attachments': other, 'cni.dev/valid-attachments': listed = other } = config;
   if (listed === undefined)
-    throw invalidConfig('["cni.dev/valid-attachments"]: is missing, expected a list of attachments');
+    throw invalidConfig(
+      '["cni.dev/valid-attachments"]: is missing, expected the attachments that stay; an empty list removes all',
+    );
   return new Set(
     listed?.map(({ containerID, ifname }) => handleOf({ network: name, containerId: containerID, ifName: ifname })),
   );

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
 import { bgpSegment, type Router, type Speaker, startSpeaker } from '../support/bgp-segment.ts';
 import { ADDRESS, BLOCK, desiredOf, NEVER, peerObject } from '../support/bgp-world.ts';
-import { newestGobgpd } from '../support/newest-gobgpd.ts';
+import { newestGobgpd } from '../support/go-program.ts';
 import { spawnFrr } from '../support/tor-router.ts';
 
 /** A session that BFD resets while both begin idles for half a minute. */

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { Codec } from '../../bgp/driver/codec.ts';
 import { v3 } from '../../bgp/driver/v3/codec.ts';
 import { v4 } from '../../bgp/driver/v4/codec.ts';
-import { newestGobgpd } from './newest-gobgpd.ts';
+import { newestGobgpd } from './go-program.ts';
 
 export type TestGobgpd = {
   readonly generation: Codec['generation'];
