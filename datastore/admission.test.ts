@@ -14,18 +14,20 @@ const pool = (name: string, cidr: string, blockSize?: number): Resource =>
       spec: { cidr, blockSize },
     }),
   );
-const block = (name: string, cidr: string, poolName = 'a'): Resource =>
+const block = (name: string, cidr: string, poolName = 'a', more: object = {}): Resource =>
   unwrap(
     parseResource({
       apiVersion: 'margay.dev/v1alpha1',
       kind: 'IPBlock',
       metadata: { name },
-      spec: { cidr, pool: poolName, node: 'node1' },
+      spec: { cidr, pool: poolName, node: 'node1', ...more },
     }),
   );
 const create = (resource: Resource): Write => ({ kind: 'create', resource });
 const a = pool('a', '10.244.0.0/16');
 const b1 = block('10-244-3-0-24', '10.244.3.0/24');
+const holder = { journal: 'j', bootId: 'b', netns: '1' };
+const b1Held = block('10-244-3-0-24', '10.244.3.0/24', 'a', { holder });
 
 const rows: readonly { name: string; given: Write; stored?: readonly Resource[]; expected: string | undefined }[] = [
   { name: 'a pool of its own', given: create(pool('b', '10.245.0.0/16')), expected: undefined },
@@ -98,6 +100,13 @@ const rows: readonly { name: string; given: Write; stored?: readonly Resource[];
     given: { kind: 'update', resource: b1, old: b1 },
     stored: [],
     expected: undefined,
+  },
+  { name: 'a block that gets a holder', given: { kind: 'update', resource: b1Held, old: b1 }, expected: undefined },
+  {
+    name: 'a block that loses its holder',
+    given: { kind: 'update', resource: b1, old: b1Held },
+    expected:
+      'Cannot accept IPBlock "10-244-3-0-24": spec.holder is absent, expected it to stay: delete the IPBlock if nothing uses the block any more',
   },
   { name: 'the end of a block', given: { kind: 'delete', resource: b1 }, expected: undefined },
 ];

@@ -84,6 +84,9 @@ function admitPoolDelete(pool: IpPool, list: Lister): Result<void> {
 function admitBlock(block: IpBlock, old: Resource | undefined, list: Lister): Result<void> {
   const { cidr, pool: poolName } = block.spec;
   const refuse = (why: string): Result<void> => err(`Cannot accept IPBlock "${block.metadata.name}": ${why}`);
+  if (old?.kind === 'IPBlock' && old.spec.holder !== undefined && block.spec.holder === undefined) {
+    return refuse('spec.holder is absent, expected it to stay: delete the IPBlock if nothing uses the block any more');
+  }
   if (old?.kind === 'IPBlock' && old.spec.cidr === cidr && old.spec.pool === poolName) return ok(undefined);
   if (block.metadata.name !== ipBlockName(cidr)) return refuse(`metadata.name: expected "${ipBlockName(cidr)}"`);
   const pool = list('IPPool').find((candidate) => candidate.metadata.name === poolName);

@@ -17,6 +17,18 @@ export const ipBlockSchema = z.looseObject({
     node: z.string(),
     /** Uid of that Node: another Node may have the same name later. Absent: it had none when it claimed the block. */
     nodeUid: z.string().exactOptional(),
+    /** Which agent of that name has it: machines may share a name. Absent: an older agent claimed it, or a user made it. */
+    holder: z
+      .looseObject({
+        /** Id of the journal that knows what is given out of the block. */
+        journal: z.string(),
+        /** Boot of the kernel, and network namespace in it, that the block's pods are in (random(4), namespaces(7)). */
+        bootId: z.string(),
+        netns: z.string(),
+        /** SMBIOS UUID of the machine. Absent: it has none. */
+        systemUuid: z.string().exactOptional(),
+      })
+      .exactOptional(),
   }),
 });
 
