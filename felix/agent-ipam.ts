@@ -20,7 +20,7 @@ export type AgentIpam = Ipam & {
 /** @throws JournalError */
 export async function openAgentIpam(options: {
   readonly store: Store;
-  readonly config: Pick<Config, 'node' | 'stateDirectory'>;
+  readonly config: Pick<Config, 'node' | 'stateDirectory' | 'datastore'>;
   readonly model: Pick<Model, 'pools' | 'addressing'>;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -30,6 +30,8 @@ export async function openAgentIpam(options: {
   const ipam = await createIpam({
     store,
     node: config.node,
+    // The embedded one, the only kind there is: SQLite shares its log in memory.
+    isDatastoreLocal: config.datastore.kind === 'embedded',
     journalPath: join(config.stateDirectory, 'journal.db'),
     pools: model.pools,
     nodeLabels,

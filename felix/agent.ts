@@ -233,6 +233,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
           state.storeProblem,
           ipam.journalProblem(),
           supply.problem(),
+          ...ipam.stranded().map(({ why }) => why),
           revoker.view().problem,
           ...nat.failures(),
           ...bgp.problems(),

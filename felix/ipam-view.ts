@@ -12,7 +12,10 @@ import type { RouteDriver } from './driver/routes.ts';
 
 type Parts = {
   readonly node: string;
-  readonly ipam: Pick<Ipam, 'assignments' | 'blocks' | 'blockUse' | 'find' | 'keptOut' | 'release' | 'resting'>;
+  readonly ipam: Pick<
+    Ipam,
+    'assignments' | 'blocks' | 'blockUse' | 'find' | 'keptOut' | 'release' | 'resting' | 'stranded'
+  >;
   readonly rtnl: Rtnl;
   readonly routes: Pick<RouteDriver, 'read'>;
 };
@@ -34,6 +37,7 @@ export function ipamView({ node, ipam, rtnl, routes }: Parts): IpamView {
       ips: [...ips],
     })),
     keptOut: [...ipam.keptOut()],
+    stranded: [...ipam.stranded()],
     resting: [...ipam.resting()],
   };
 }

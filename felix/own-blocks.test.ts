@@ -121,6 +121,37 @@ test('a block that another node gets is given up, its pods stay, and it is taken
   await waitFor('the block to be taken up', () => cidrsOf(ipam).includes(block));
 });
 
+test('a block that another agent of this name gets is given up, and named until it is gone', async (t) => {
+  const world = await runningNode(t);
+  const { ipam, block, store } = world;
+  const object = await stored(world, block);
+  assert.ok(object);
+  // In the same network stack, as after a lost journal: but this agent runs.
+  const holder = { ...ipam.holder, journal: 'another' };
+  await store.update({ ...object, spec: { ...object.spec, holder } });
+  await waitFor('the block to be given up', () => !cidrsOf(ipam).includes(block));
+  const second = await assigned(ipam, 'second');
+  assert.ok(!cidrContains(block, second), second);
+  assert.equal(ipam.find(podRequest('first').handle)?.pod, 'first');
+  const [stranded] = ipam.stranded();
+  assert.equal(stranded?.cidr, block);
+  assert.match(stranded?.why ?? '', /another agent of this name holds it \(journal "another", .* delete IPBlock "/);
+  assert.deepEqual((await stored(world, block))?.spec.holder, holder, 'nothing is taken back');
+  await store.delete('IPBlock', undefined, ipBlockName(block));
+  await waitFor('the block to be named no more', () => ipam.stranded().length === 0);
+});
+
+test('the holder of a block is restored when somebody writes an earlier one of this agent', async (t) => {
+  const world = await runningNode(t);
+  const { ipam, block, store } = world;
+  const object = await stored(world, block);
+  assert.ok(object);
+  const holder = { ...ipam.holder, bootId: 'an earlier one' };
+  await store.update({ ...object, spec: { ...object.spec, holder } });
+  await waitFor('the holder', async () => (await stored(world, block))?.spec.holder?.bootId === ipam.holder.bootId);
+  assert.deepEqual(cidrsOf(ipam), [block]);
+});
+
 test('doubt() keeps a block from being assigned from until it is compared', async (t) => {
   const { ipam, block, compared, store } = await runningNode(t);
   ipam.doubt(block);

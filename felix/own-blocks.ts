@@ -2,7 +2,9 @@
 // live in, and another node may then claim it. From the moment the agent hears of it nothing is assigned from such a
 // block, and blocks and datastore are compared: what nobody has is created again, what another node has is given up.
 import { type ResourceKey, resourceKey } from '../datastore/resources/index.ts';
+import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import type { Ipam, OwnedBlock } from '../ipam/ipam.ts';
+import { isSameHolder } from '../ipam/model/block-holder.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
 import { untilDone } from '../lib/until-done.ts';
@@ -22,7 +24,7 @@ export async function compareBlocks(ipam: Pick<Ipam, 'start'>, trust?: 'with-own
 export function followOwnBlocks(options: {
   /** Name of this node. */
   readonly node: string;
-  readonly ipam: Pick<Ipam, 'start' | 'doubt' | 'blocks' | 'onBlocksChanged'>;
+  readonly ipam: Pick<Ipam, 'start' | 'doubt' | 'blocks' | 'stranded' | 'holder' | 'onBlocksChanged'>;
   /** After each comparison. */
   readonly onCompared: () => void;
   readonly log: Log;
@@ -62,6 +64,9 @@ export function followOwnBlocks(options: {
     }
   };
 
+  const isStranded = (key: ResourceKey): boolean =>
+    ipam.stranded().some(({ cidr }) => resourceKey('IPBlock', undefined, ipBlockName(cidr)) === key);
+
   return {
     accept: (event) => {
       if (event.kind === 'in-sync') {
@@ -80,8 +85,11 @@ export function followOwnBlocks(options: {
       const cidr = own.get(key);
       const wasUnreadable = unreadable.delete(key);
       if (cidr !== undefined && event.error !== undefined) unreadable.add(key);
-      const isMine = value?.kind === 'IPBlock' && value.spec.node === node;
-      if (isMine === (cidr !== undefined) && !wasUnreadable) return;
+      const spec = value?.kind === 'IPBlock' && value.spec.node === node ? value.spec : undefined;
+      const isMine = spec !== undefined && isSameHolder(spec.holder, ipam.holder);
+      // One that was left alone may be gone, or this agent's now.
+      const isNews = cidr === undefined ? spec !== undefined || isStranded(key) : !isMine;
+      if (!isNews && !wasUnreadable) return;
       if (cidr !== undefined && !isMine) ipam.doubt(cidr);
       // What the snapshot says is compared when it is complete.
       if (isSynced) void compare();

@@ -4,21 +4,24 @@ import { type Store, StoreError } from '../datastore/store.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
 import type { AddressBook } from './address-book.ts';
-import { createBlock } from './create-block.ts';
+import { createBlock, takeUpBlock } from './create-block.ts';
 import type { StartOutcome } from './ipam.ts';
 import { JournalError } from './journal-error.ts';
-import { adoptBlocks, type KnownBlock } from './model/adopt-blocks.ts';
+import { adoptBlocks, type KnownBlock, type StrandedBlock } from './model/adopt-blocks.ts';
+import type { OwnHolder } from './model/block-holder.ts';
 import type { NodeIdentity } from './model/node-identity.ts';
 import { ownNode } from './own-node.ts';
 
 export type AdoptionParts = {
   readonly store: Store;
   readonly node: string;
+  readonly holder: OwnHolder;
   readonly book: AddressBook;
   readonly log: Log;
   readonly trust: 'with-own-node' | undefined;
   /** Keeps a block from being assigned from until another comparison. */
   readonly doubt: (block: Cidr) => void;
+  readonly onStranded: (blocks: readonly StrandedBlock[]) => void;
 };
 
 /** Another node may claim what is being created again; then the datastore is read once more. */
@@ -39,11 +42,12 @@ export async function adoptStoredBlocks(parts: AdoptionParts): Promise<StartOutc
   return { kind: 'unavailable', why: 'Cannot adopt address blocks: other nodes keep claiming them' };
 }
 
-/** `undefined`: a vanished block has another owner by now. */
-async function adoptOnce({ store, node, book, log, trust, doubt }: AdoptionParts): Promise<StartOutcome | undefined> {
+/** `undefined`: a vanished block has another owner by now, or one was changed before this agent took it up. */
+async function adoptOnce(parts: AdoptionParts): Promise<StartOutcome | undefined> {
+  const { store, node, holder, book, log, trust, doubt, onStranded } = parts;
   // Taken before the list: a block that is claimed meanwhile is missing in the list, but not lost.
   const known = book.blocks();
-  const own = await ownNode(store, node);
+  const own = await ownNode(store, node, holder);
   if (trust === 'with-own-node' && own.uid === undefined) {
     const why = `Cannot believe the datastore about address blocks: it has no Node "${node}", expected this node`;
     return { kind: 'unavailable', why };
@@ -54,6 +58,7 @@ async function adoptOnce({ store, node, book, log, trust, doubt }: AdoptionParts
     book.dropBlock(cidr);
     log.warn({ block: cidr }, 'Gave up an address block that the datastore does not give to this node');
   }
+  for (const block of adoption.renew) if (!(await takeUpBlock(store, block, own))) return undefined;
   for (const block of adoption.own) book.addBlock(block);
   for (const block of adoption.recreate) {
     const outcome = await createAgain(store, block, own);
@@ -80,17 +85,11 @@ async function adoptOnce({ store, node, book, log, trust, doubt }: AdoptionParts
     book.dropBlock(block.cidr);
     log.error({ block: block.cidr, why }, 'Gave up an address block that cannot be created again; its pods stay');
   }
-  for (const block of adoption.renew) {
-    const { uid } = own;
-    if (uid !== undefined) await store.update({ ...block, spec: { ...block.spec, nodeUid: uid } });
-  }
-  for (const block of adoption.stranded) {
-    log.warn({ block }, 'An address block of this name is not taken over: perhaps an earlier Node of this name has it');
-  }
+  onStranded(adoption.stranded);
   for (const { assignment, ip, block, owner } of adoption.conflicts) {
     log.error({ handle: assignment.handle, ip, block, owner }, 'A pod has an address of a block of another node');
   }
-  return { kind: 'adopted', conflicts: adoption.conflicts, stranded: adoption.stranded };
+  return { kind: 'adopted', conflicts: adoption.conflicts, stranded: adoption.stranded.map(({ cidr }) => cidr) };
 }
 
 type CreateOutcome =

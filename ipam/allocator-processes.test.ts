@@ -62,6 +62,24 @@ test('eight nodes that claim at once never get one block twice', async (t) => {
   }
 });
 
+test('machines that share a name never share a block', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22', { blockSize: 29 })], ['twin']);
+  const machines = Array.from({ length: 4 }, (_, i) =>
+    startNode(t, ['claim', world.directory, 'twin', '10.244.0.0/22', '29', '80', `machine-${i}`], {
+      prefix: ['unshare', '--net'],
+    }),
+  ).map((child) => ({ child, lines: linesOf(child) }));
+  for (const { lines } of machines) assert.equal(await readLine(lines), 'ready');
+  for (const { child } of machines) child.stdin?.write('go\n');
+  const results: { blocks: { cidr: string }[]; ips: string[] }[] = [];
+  for (const { lines } of machines) results.push(JSON.parse(await readLine(lines)));
+  const blocks = results.flatMap((result) => result.blocks.map(({ cidr }) => cidr));
+  const ips = results.flatMap((result) => result.ips);
+  assert.deepEqual([blocks.length, ips.length], [4 * 10, 4 * 80]);
+  assert.equal(new Set(blocks).size, blocks.length);
+  assert.equal(new Set(ips).size, ips.length);
+});
+
 test('a node that is killed while it assigns keeps every promise, and gives no address twice', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/16', { blockSize: 29 })]);
   let promised = new Map<string, string>();

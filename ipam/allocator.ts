@@ -12,6 +12,8 @@ import { createCooling } from './cooling.ts';
 import type { AssignOutcome, AssignRequest, FirstBlockOutcome, Ipam, OwnedBlock } from './ipam.ts';
 import { openJournal } from './journal.ts';
 import { JournalError } from './journal-error.ts';
+import { kernelBootId, kernelStack } from './kernel-stack.ts';
+import type { NetworkStack } from './model/block-holder.ts';
 import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
 import { coolingDown, noPool, type Refusal } from './refusals.ts';
 import { createReserved } from './reserved.ts';
@@ -32,6 +34,10 @@ export type IpamOptions = PoolSource & {
   readonly monotonicMs?: () => number;
   /** Absent: the kernel's. */
   readonly bootId?: string;
+  /** Absent: where this process is. */
+  readonly stack?: NetworkStack;
+  /** Other kernels cannot reach the datastore. Absent: they may. */
+  readonly isDatastoreLocal?: boolean;
 };
 
 export type IpamSettings = {
@@ -50,7 +56,9 @@ const NO_CIDRS: readonly Cidr[] = [];
 export async function createIpam(options: IpamOptions): Promise<Ipam> {
   const { store, node, log, settings = () => DEFAULTS, reserved: reservedNow = () => NO_CIDRS } = options;
   const { now = () => new Date(), monotonicMs = () => performance.now() } = options;
-  const journal = openJournal({ path: options.journalPath, node, bootId: options.bootId });
+  const { bootId = kernelBootId(), stack = kernelStack(), isDatastoreLocal = false } = options;
+  const journal = openJournal({ path: options.journalPath, node, bootId });
+  const holder = { journal: journal.id, bootId, ...stack };
   const { recovered, stale } = journal.opening;
   if (recovered !== undefined) log.error(recovered, 'Moved an unusable address journal aside and started a new one');
   if (stale.length > 0) log.info({ count: stale.length }, 'Freed the addresses of the previous boot');
@@ -63,7 +71,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
   const blocks = (): readonly OwnedBlock[] =>
     book.blocks().map(({ cidr, pool }) => ({ cidr, pool, name: ipBlockName(cidr) }));
   const keeper = createBlockKeeper({
-    ...{ store, node, book, log, choose, reserved, monotonicMs },
+    ...{ store, node, holder, isDatastoreLocal, book, log, choose, reserved, monotonicMs },
     maxBlocks: () => settings().maxBlocks,
     onChange: () => {
       for (const listener of listeners) listener(blocks());
@@ -124,6 +132,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
 
   return {
     opening: journal.opening,
+    holder,
     start: keeper.start,
     doubt: keeper.doubt,
     claimFirstBlock,
@@ -140,6 +149,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
     find: book.find,
     assignments: book.assignments,
     blocks,
+    stranded: keeper.stranded,
     blockUse: book.use,
     onBlocksChanged: (listener) => {
       listeners.add(listener);

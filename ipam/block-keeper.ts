@@ -9,6 +9,8 @@ import type { PoolChooser } from './choose-pools-now.ts';
 import { claimBlock } from './claim-block.ts';
 import type { StartOutcome } from './ipam.ts';
 import { JournalError } from './journal-error.ts';
+import type { StrandedBlock } from './model/adopt-blocks.ts';
+import type { BlockHolder, OwnHolder } from './model/block-holder.ts';
 import { createEmptyBlocks } from './model/empty-blocks.ts';
 import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
 import { inDoubt, noPool, type Refusal, refusalOf, tooManyBlocks } from './refusals.ts';
@@ -24,11 +26,15 @@ export type BlockKeeper = {
   /** Doubted since the last `start()` that could compare it. */
   readonly isDoubted: (block: Cidr) => boolean;
   readonly releaseEmpty: () => Promise<readonly Cidr[]>;
+  /** As the last comparison found them. */
+  readonly stranded: () => readonly StrandedBlock[];
 };
 
 export type BlockKeeperParts = {
   readonly store: Store;
   readonly node: string;
+  readonly holder: BlockHolder;
+  readonly isDatastoreLocal: boolean;
   readonly book: AddressBook;
   readonly log: Log;
   readonly choose: PoolChooser;
@@ -44,6 +50,9 @@ const EMPTY_MS = 10 * 60_000;
 
 export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
   const { store, node, book, log, choose, reserved, maxBlocks, monotonicMs, onChange } = parts;
+  const held = new Set<Cidr>();
+  const holder: OwnHolder = { record: parts.holder, isDatastoreLocal: parts.isDatastoreLocal, held };
+  let stranded: readonly StrandedBlock[] = [];
   const serially = createSerial();
   const claims = new Map<string, Promise<Refusal | undefined>>();
   const empty = createEmptyBlocks(EMPTY_MS);
@@ -77,7 +86,7 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
       return tooManyBlocks(family, most, [...pools]);
     }
     const ranges = reserved.ranges();
-    const outcome = await claimBlock({ store, node, pools: usable, known, around, reserved: ranges });
+    const outcome = await claimBlock({ store, node, holder, pools: usable, known, around, reserved: ranges });
     if (outcome.kind !== 'claimed') {
       const serving = known.filter((block) => usable.some((pool) => servesBlock(pool, block)));
       return refusalOf(outcome, { family, around, own: leftIn(serving), someReserved: ranges.length > 0 });
@@ -88,9 +97,18 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
       if (error instanceof JournalError) return { kind: 'unavailable', why: error.message };
       throw error;
     }
+    held.add(outcome.block.cidr);
     log.info({ block: outcome.block.cidr, pool: outcome.block.pool }, 'Claimed an address block');
     onChange();
     return undefined;
+  };
+
+  const onStranded = (found: readonly StrandedBlock[]): void => {
+    for (const { cidr, why } of found) {
+      if (stranded.some((each) => each.why === why)) continue;
+      log.warn({ block: cidr, why }, 'An address block of this name is not taken up');
+    }
+    stranded = found;
   };
 
   return {
@@ -106,8 +124,9 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
       serially(async () => {
         const before = JSON.stringify(book.blocks());
         const compared = [...doubts];
-        const outcome = await adoptStoredBlocks({ store, node, book, log, trust, doubt });
+        const outcome = await adoptStoredBlocks({ store, node, holder, book, log, trust, doubt, onStranded });
         if (outcome.kind === 'adopted') {
+          for (const { cidr } of book.blocks()) held.add(cidr);
           for (const [block, nth] of compared) if (doubts.get(block) === nth) doubts.delete(block);
         }
         if (JSON.stringify(book.blocks()) !== before) onChange();
@@ -128,9 +147,10 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
         }));
         const gone: Cidr[] = [];
         for (const cidr of empty.due(looked, monotonicMs())) {
-          if (await releaseBlock({ store, node, book, log, onChange }, cidr)) gone.push(cidr);
+          if (await releaseBlock({ store, node, holder: holder.record, book, log, onChange }, cidr)) gone.push(cidr);
         }
         return gone;
       }),
+    stranded: () => stranded,
   };
 }

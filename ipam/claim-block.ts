@@ -5,8 +5,9 @@ import type { IpPool } from '../datastore/resources/ip-pool.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import { type Cidr, cidrContains, cidrContainsCidr, cidrOverlaps, type IpRange } from '../lib/cidr.ts';
 import type { Ip } from '../lib/ip.ts';
-import { createBlock } from './create-block.ts';
-import type { KnownBlock } from './model/adopt-blocks.ts';
+import { createBlock, takeUpBlock } from './create-block.ts';
+import { type KnownBlock, ownerName } from './model/adopt-blocks.ts';
+import type { OwnHolder } from './model/block-holder.ts';
 import { isOwnedBy, type NodeIdentity } from './model/node-identity.ts';
 import { blockAround, unclaimedBlocks } from './model/pool-blocks.ts';
 import { ownNode } from './own-node.ts';
@@ -14,6 +15,7 @@ import { ownNode } from './own-node.ts';
 export type ClaimRequest = {
   readonly store: Store;
   readonly node: string;
+  readonly holder: OwnHolder;
   /** In order of preference, not empty. */
   readonly pools: readonly IpPool[];
   /** Blocks that this node knows as its own. */
@@ -28,7 +30,12 @@ export type ClaimOutcome =
   /** The datastore has it under this node's name. */
   | { readonly kind: 'claimed'; readonly block: KnownBlock }
   /** Every block of these pools has an owner. */
-  | { readonly kind: 'exhausted'; readonly pools: readonly string[] }
+  | {
+      readonly kind: 'exhausted';
+      readonly pools: readonly string[];
+      /** Those of them that stand under this node's name and are another agent's. */
+      readonly stranded: readonly Cidr[];
+    }
   /** The block around the wanted address has another owner. */
   | { readonly kind: 'foreign'; readonly owner: string }
   | { readonly kind: 'unavailable'; readonly why: string };
@@ -41,7 +48,7 @@ const MAX_LISTS = 16;
 export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
   const lost: Cidr[] = [];
   try {
-    const own = await ownNode(request.store, request.node);
+    const own = await ownNode(request.store, request.node, request.holder);
     for (let round = 0; round < MAX_LISTS; round++) {
       const outcome = await claimFromList(request, own, lost);
       if (outcome !== undefined) return outcome;
@@ -55,7 +62,7 @@ export async function claimBlock(request: ClaimRequest): Promise<ClaimOutcome> {
   return { kind: 'unavailable', why };
 }
 
-/** `undefined`: too many races were lost (they are added to `lost`), the list is out of date. */
+/** `undefined`: too many races were lost (those for new blocks are added to `lost`), the list is out of date. */
 async function claimFromList(
   request: ClaimRequest,
   own: NodeIdentity,
@@ -64,7 +71,10 @@ async function claimFromList(
   const { store, pools, known, around } = request;
   const { items } = await store.list('IPBlock');
   const unknown = findUnknown(items, own, request);
-  if (unknown !== undefined) return { kind: 'claimed', block: unknown };
+  if (unknown !== undefined) {
+    const { cidr, pool } = unknown.spec;
+    return (await takeUpBlock(store, unknown, own)) ? { kind: 'claimed', block: { cidr, pool } } : undefined;
+  }
   const taken = [...items.map(({ spec }) => spec.cidr), ...known.map(({ cidr }) => cidr), ...lost];
   let tries = 0;
   for (const pool of pools) {
@@ -76,26 +86,30 @@ async function claimFromList(
       lost.push(cidr);
     }
   }
-  if (around === undefined) return { kind: 'exhausted', pools: pools.map(({ metadata }) => metadata.name) };
+  if (around === undefined) {
+    const names = pools.map(({ metadata }) => metadata.name);
+    const isStranded = ({ spec }: IpBlock): boolean =>
+      spec.node === own.name && names.includes(spec.pool) && !known.some(({ cidr }) => cidr === spec.cidr);
+    return { kind: 'exhausted', pools: names, stranded: items.filter(isStranded).map(({ spec }) => spec.cidr) };
+  }
   const wanted = pools.filter(({ spec }) => cidrContains(spec.cidr, around)).map((pool) => blockAround(pool, around));
   const owner = items.find(({ spec }) => wanted.some((cidr) => cidrOverlaps(spec.cidr, cidr)))?.spec.node;
-  return owner === undefined ? undefined : { kind: 'foreign', owner };
+  return owner === undefined ? undefined : { kind: 'foreign', owner: ownerName(owner, own.name) };
 }
 
 function findUnknown(
   items: readonly IpBlock[],
   own: NodeIdentity,
   { pools, known, around }: ClaimRequest,
-): KnownBlock | undefined {
+): IpBlock | undefined {
   const isKnown = new Set(known.map(({ cidr }) => cidr));
-  const found = items.find(
+  return items.find(
     ({ spec }) =>
-      isOwnedBy(spec, own) &&
+      isOwnedBy(spec, own, false) &&
       !isKnown.has(spec.cidr) &&
       (around === undefined || cidrContains(spec.cidr, around)) &&
       pools.some((pool) => pool.metadata.name === spec.pool && cidrContainsCidr(pool.spec.cidr, spec.cidr)),
   );
-  return found === undefined ? undefined : { cidr: found.spec.cidr, pool: found.spec.pool };
 }
 
 function candidates(pool: IpPool, { node, around, reserved }: ClaimRequest, taken: readonly Cidr[]): Iterable<Cidr> {

@@ -3,7 +3,7 @@ import { type IpBlock, ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import { cidrOverlaps } from '../lib/cidr.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
-import type { NodeIdentity } from './model/node-identity.ts';
+import { isToRenew, type NodeIdentity } from './model/node-identity.ts';
 
 /**
  * Whether the block is this node's now. Nodes that see the pool with different block sizes could create overlapping
@@ -16,7 +16,7 @@ export async function createBlock(store: Store, { cidr, pool }: KnownBlock, own:
     apiVersion: 'margay.dev/v1alpha1',
     kind: 'IPBlock',
     metadata: { name },
-    spec: { cidr, pool, node: own.name, ...(own.uid === undefined ? {} : { nodeUid: own.uid }) },
+    spec: ownedSpec({ cidr, pool, node: own.name }, own),
   };
   try {
     await store.create(block);
@@ -28,4 +28,26 @@ export async function createBlock(store: Store, { cidr, pool }: KnownBlock, own:
   if (!items.some(({ spec }) => spec.cidr !== cidr && cidrOverlaps(spec.cidr, cidr))) return true;
   await store.delete('IPBlock', undefined, name);
   return false;
+}
+
+/** The specification that a block of this agent's has. */
+export const ownedSpec = (spec: IpBlock['spec'], { uid, holder }: NodeIdentity): IpBlock['spec'] => ({
+  ...spec,
+  ...(uid === undefined ? {} : { nodeUid: uid }),
+  holder: holder.record,
+});
+
+/**
+ * Writes this agent into a block that is its own by `isOwnedBy()`; false when somebody changed it meanwhile.
+ * @throws StoreError all but `conflict` and `not-found`
+ */
+export async function takeUpBlock(store: Store, block: IpBlock, own: NodeIdentity): Promise<boolean> {
+  if (!isToRenew(block.spec, own)) return true;
+  try {
+    await store.update({ ...block, spec: ownedSpec(block.spec, own) });
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && (error.code === 'conflict' || error.code === 'not-found')) return false;
+    throw error;
+  }
 }

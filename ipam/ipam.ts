@@ -5,7 +5,8 @@ import type { IfName } from '../lib/linux/if-name.ts';
 import type { Assignment } from './assignment.ts';
 import type { Handle } from './handle.ts';
 import type { JournalOpening } from './journal.ts';
-import type { BlockConflict } from './model/adopt-blocks.ts';
+import type { BlockConflict, StrandedBlock } from './model/adopt-blocks.ts';
+import type { BlockHolder } from './model/block-holder.ts';
 
 export type AssignRequest = {
   readonly handle: Handle;
@@ -51,7 +52,7 @@ export type StartOutcome =
   | {
       readonly kind: 'adopted';
       readonly conflicts: readonly BlockConflict[];
-      /** Blocks of this name that perhaps an earlier Node has, and which are left alone. */
+      /** Blocks of this name that perhaps another machine has, and which are left alone. */
       readonly stranded: readonly Cidr[];
     }
   /** The journal's own blocks are used meanwhile; call again. */
@@ -67,6 +68,8 @@ export type FirstBlockOutcome =
 export type Ipam = {
   /** What was found when the journal was opened. */
   readonly opening: JournalOpening;
+  /** What tells this agent from another one of the same name; its blocks name it. */
+  readonly holder: BlockHolder;
   /**
    * Compares blocks with the datastore: takes up this node's, creates again those that vanished under live pods, drops
    * those that are not its own. May be called again whenever IPBlock objects changed in an unexpected way.
@@ -110,6 +113,8 @@ export type Ipam = {
   readonly assignments: () => readonly Assignment[];
   /** This node's blocks, all of them confirmed by the datastore once; sorted by address, IPv4 first. */
   readonly blocks: () => readonly OwnedBlock[];
+  /** Blocks of this name that the last `start()` left alone, and why. */
+  readonly stranded: () => readonly StrandedBlock[];
   /** Hears of every change of `blocks()`. Returns how to stop. */
   readonly onBlocksChanged: (listener: (blocks: readonly OwnedBlock[]) => void) => () => void;
   /**

@@ -95,6 +95,24 @@ test('openJournal() finds again what was written', (t) => {
   assert.deepEqual(opening, { stale: [] });
 });
 
+test('openJournal() gives a file an id that it keeps, and a new file another one', (t) => {
+  const path = journalPath(t);
+  const first = open(path);
+  first.close();
+  const rebooted = open(path, { bootId: 'boot-2' });
+  rebooted.close();
+  assert.equal(rebooted.id, first.id);
+  // As an earlier release left it.
+  sql(path, "DELETE FROM meta WHERE key = 'id'");
+  const given = open(path, { bootId: 'boot-2' });
+  given.close();
+  assert.notEqual(given.id, first.id);
+  assert.equal(open(path, { bootId: 'boot-2' }).id, given.id);
+  const other = written(t);
+  writeFileSync(other, 'garbage');
+  assert.notEqual(open(other).id, given.id);
+});
+
 test('openJournal() keeps its file and directory from other users', (t) => {
   const path = written(t);
   assert.equal(statSync(path).mode & 0o777, 0o600);

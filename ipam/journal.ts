@@ -1,16 +1,19 @@
 // The node's journal of addresses: SQLite in one file, written synchronously, so that an address is promised exactly when
 // its row is committed. It remembers assignments, the order in which addresses were released, the node's own blocks, and
 // the boot: after a reboot no pod is alive, and every assignment of an earlier boot is freed when the journal opens.
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import type { SQLInputValue } from 'node:sqlite';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Assignment } from './assignment.ts';
 import { JournalError, reasonOf } from './journal-error.ts';
 import { openJournalFile } from './journal-file.ts';
 import type { JournalSnapshot } from './journal-snapshot.ts';
+import { kernelBootId } from './kernel-stack.ts';
 import type { KnownBlock } from './model/adopt-blocks.ts';
 
 export type Journal = {
+  /** Made with the file, and kept for as long as it lives. */
+  readonly id: string;
   /** What it held when it was opened, without what an earlier boot left. */
   readonly snapshot: JournalSnapshot;
   readonly opening: JournalOpening;
@@ -88,13 +91,18 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
   };
 
   const stale = found.bootId === bootId ? [] : found.assignments;
-  if (found.bootId !== bootId) {
+  const storedId = sqlite.prepare("SELECT value FROM meta WHERE key = 'id'").get()?.['value'];
+  // Journals of earlier releases have none.
+  const id = typeof storedId === 'string' ? storedId : randomUUID();
+  if (found.bootId !== bootId || id !== storedId) {
     write('the boot', () => {
       stale.forEach(free);
       setMeta('boot_id', bootId);
+      setMeta('id', id);
     });
   }
   return {
+    id,
     snapshot: {
       ...found,
       bootId,
@@ -134,6 +142,3 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
 const REHEARSAL = 'rehearsal';
 /** As long as the record of an assignment may get. */
 const RECORD_BYTES = 1000;
-
-/** Changes with every boot of the machine (random(4)). */
-const kernelBootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -77,7 +77,8 @@ export function refusalOf(
         pools: outcome.pools,
         why:
           `Cannot assign an IPv${family} address: ${OWN[own]} and IPPool ${names} has none left` +
-          `${someReserved ? ' that is not reserved' : ''}, expected a free block`,
+          `${someReserved ? ' that is not reserved' : ''}, expected a free block` +
+          strandedNote(outcome.stranded),
       };
     }
     case 'foreign':
@@ -93,6 +94,11 @@ export function refusalOf(
       return outcome satisfies never;
   }
 }
+
+const strandedNote = (stranded: readonly Cidr[]): string =>
+  stranded.length === 0
+    ? ''
+    : `; ${stranded.join(', ')} of this node's name cannot be used, see "margay ipam check" for why`;
 
 const listed = (refused: PoolChoice['refused']): string =>
   refused.length === 0 ? '' : ` (${refused.map(({ pool, why }) => `IPPool "${pool}": ${why}`).join('; ')})`;

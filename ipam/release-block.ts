@@ -7,10 +7,12 @@ import { type Cidr, cidrContains } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
 import type { AddressBook } from './address-book.ts';
 import { JournalError, reasonOf } from './journal-error.ts';
+import { type BlockHolder, isSameHolder } from './model/block-holder.ts';
 
 export type ReleaseParts = {
   readonly store: Store;
   readonly node: string;
+  readonly holder: BlockHolder;
   readonly book: AddressBook;
   readonly log: Log;
   readonly onChange: () => void;
@@ -23,7 +25,8 @@ export function inUse(book: Pick<AddressBook, 'use' | 'keptOut'>, cidr: Cidr): n
 }
 
 /** Whether it is gone. It stays when somebody got an address of it meanwhile, or nothing of it could be written. */
-export async function releaseBlock({ store, node, book, log, onChange }: ReleaseParts, cidr: Cidr): Promise<boolean> {
+export async function releaseBlock(parts: ReleaseParts, cidr: Cidr): Promise<boolean> {
+  const { store, node, holder, book, log, onChange } = parts;
   const name = ipBlockName(cidr);
   try {
     const stored = await store.get('IPBlock', undefined, name);
@@ -31,7 +34,7 @@ export async function releaseBlock({ store, node, book, log, onChange }: Release
     if (book.use(cidr) === undefined || inUse(book, cidr) > 0) return false;
     book.dropBlock(cidr);
     onChange();
-    if (stored?.spec.node !== node) return true;
+    if (stored?.spec.node !== node || !isSameHolder(stored.spec.holder, holder)) return true;
     try {
       await store.delete('IPBlock', undefined, name, stored.metadata.resourceVersion);
     } catch (error) {

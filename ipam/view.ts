@@ -26,6 +26,8 @@ export const ipamViewSchema = z.object({
   links: z.array(z.object({ name: z.string(), handle: z.string().exactOptional(), ips: z.array(ipSchema) })),
   /** Free addresses that are not handed out, because something without an assignment has them. */
   keptOut: z.array(ipSchema),
+  /** Blocks of this node's name that are not its agent's, and why. An older agent does not tell. */
+  stranded: z.array(z.object({ cidr: cidrSchema, why: z.string() })).default([]),
   /** Free addresses that cool down. An older agent does not tell. */
   resting: z.array(ipSchema).default([]),
 });

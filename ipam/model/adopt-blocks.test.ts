@@ -1,18 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type IpBlock, ipBlockName, ipBlockSchema } from '../../datastore/resources/ip-block.ts';
-import { parseCidr } from '../../lib/cidr.ts';
+import { type Cidr, parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
 import { type Assignment, assignmentSchema } from '../assignment.ts';
 import { adoptBlocks, type KnownBlock } from './adopt-blocks.ts';
+import type { BlockHolder } from './block-holder.ts';
 
-const stored = (cidr: string, node: string, nodeUid?: string): IpBlock =>
+const record = (journal: string, more: Partial<BlockHolder> = {}): BlockHolder => ({
+  ...{ journal, bootId: 'boot', netns: `netns of ${journal}` },
+  ...more,
+});
+const holder = { record: record('mine'), isDatastoreLocal: false, held: new Set<Cidr>() };
+/** `by` absent: claimed before blocks had holders. */
+const stored = (cidr: string, node: string, nodeUid?: string, by?: BlockHolder): IpBlock =>
   ipBlockSchema.parse({
     apiVersion: 'margay.dev/v1alpha1',
     kind: 'IPBlock',
     metadata: { name: ipBlockName(unwrap(parseCidr(cidr))) },
-    spec: { cidr, pool: 'p', node, ...(nodeUid === undefined ? {} : { nodeUid }) },
+    spec: {
+      cidr,
+      pool: 'p',
+      node,
+      ...(nodeUid === undefined ? {} : { nodeUid }),
+      ...(by === undefined ? {} : { holder: by }),
+    },
   });
 const known = (cidr: string): KnownBlock => ({ cidr: unwrap(parseCidr(cidr)), pool: 'p' });
 const assignment = (...ips: string[]): Assignment =>
@@ -37,12 +50,14 @@ const given = (
 
 const one = '10.244.1.0/24';
 const two = '10.244.7.0/24';
-const me = { name: 'me', uid: 'new' };
+const ours = record('mine');
+const theirs = record('theirs');
+const me = { name: 'me', uid: 'new', holder };
 const rows = [
   { name: 'nothing', given: given([], [], []), own: [], recreate: [], drop: [], conflicts: [] },
   {
     name: 'a block that both know',
-    given: given([stored(one, 'me', 'new')], [known(one)], []),
+    given: given([stored(one, 'me', 'new', ours)], [known(one)], []),
     own: [one],
     recreate: [],
     drop: [],
@@ -68,8 +83,12 @@ const rows = [
   },
   {
     name: 'blocks of this name while the Node is not there',
-    node: { name: 'me' },
-    given: given([stored(one, 'me', 'old'), stored('10.244.2.0/24', 'me'), stored(two, 'me', 'old')], [known(two)], []),
+    node: { name: 'me', holder },
+    given: given(
+      [stored(one, 'me', 'old'), stored('10.244.2.0/24', 'me'), stored(two, 'me', 'old', ours)],
+      [known(two)],
+      [],
+    ),
     own: [two],
     recreate: [],
     drop: [],
@@ -96,11 +115,65 @@ const rows = [
   },
   {
     name: 'a block that carries the uid of this node',
-    given: given([stored(one, 'me', 'new')], [], []),
+    given: given([stored(one, 'me', 'new', ours)], [], []),
     own: [one],
     recreate: [],
     drop: [],
     conflicts: [],
+  },
+  {
+    name: 'a block that was claimed before blocks had holders',
+    given: given([stored(one, 'me', 'new')], [known(one)], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    renew: [one],
+  },
+  {
+    name: 'a block of another agent of this name',
+    given: given([stored(one, 'me', 'new', theirs)], [], []),
+    own: [],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    stranded: [one],
+  },
+  {
+    name: 'a block with pods that another agent of this name has now',
+    given: given([stored(one, 'me', 'new', theirs)], [known(one)], [assignment('10.244.1.7')]),
+    own: [],
+    recreate: [],
+    drop: [one],
+    conflicts: ['10.244.1.7 me (another agent)'],
+    stranded: [one],
+  },
+  {
+    name: 'a block of a lost journal in this network stack',
+    given: given([stored(one, 'me', 'new', record('lost', { netns: ours.netns }))], [], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    renew: [one],
+  },
+  {
+    name: 'a block of a lost journal in this network stack under an earlier Node',
+    given: given([stored(one, 'me', 'old', record('lost', { netns: ours.netns }))], [], []),
+    own: [],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    stranded: [one],
+  },
+  {
+    name: 'a block that this journal claimed and did not write down, under an earlier Node',
+    given: given([stored(one, 'me', 'old', ours)], [], []),
+    own: [one],
+    recreate: [],
+    drop: [],
+    conflicts: [],
+    renew: [one],
   },
   {
     name: 'an empty block that is gone from the datastore',
@@ -150,7 +223,7 @@ for (const { name, node = me, given, own, recreate, drop, conflicts, renew = [],
     const text = (blocks: readonly { cidr: string }[]) => blocks.map(({ cidr }) => cidr);
     assert.deepEqual(text(adoption.own), own);
     assert.deepEqual(text(adoption.renew.map(({ spec }) => spec)), renew);
-    assert.deepEqual(adoption.stranded, stranded);
+    assert.deepEqual(text(adoption.stranded), stranded);
     assert.deepEqual(text(adoption.recreate), recreate);
     assert.deepEqual(text(adoption.drop), drop);
     assert.deepEqual(

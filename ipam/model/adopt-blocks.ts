@@ -4,7 +4,7 @@ import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import { type Cidr, cidrContains, cidrFamily, cidrLength, cidrOf, cidrOverlaps } from '../../lib/cidr.ts';
 import { type Ip, ipFamily } from '../../lib/ip.ts';
 import type { Assignment } from '../assignment.ts';
-import { isOwnedBy, type NodeIdentity } from './node-identity.ts';
+import { isOwnedBy, isToRenew, type NodeIdentity, whyNotOwn } from './node-identity.ts';
 
 export type KnownBlock = { readonly cidr: Cidr; readonly pool: string };
 
@@ -16,16 +16,19 @@ export type BlockConflict = {
   readonly owner: string;
 };
 
+/** A sentence, with what to do. */
+export type StrandedBlock = { readonly cidr: Cidr; readonly why: string };
+
 export type Adoption = {
   /** Blocks that the datastore gives to this node. */
   readonly own: readonly KnownBlock[];
   /**
-   * Those of `own` that do not stand under the uid that the Node has now: under an earlier one, when this machine had them
-   * already, or under none, when they were claimed while the Node was not there.
+   * Those of `own` that do not stand under this agent as it is now: under an earlier life of it, under another uid of its
+   * Node or none, or under no holder, when an older agent claimed them.
    */
   readonly renew: readonly IpBlock[];
-  /** Blocks of this name that this machine never had: perhaps another machine uses them. */
-  readonly stranded: readonly Cidr[];
+  /** Blocks of this name that are not this agent's: perhaps another machine uses them. */
+  readonly stranded: readonly StrandedBlock[];
   /** Blocks that vanished from the datastore while somebody has addresses in them: to be created again. */
   readonly recreate: readonly KnownBlock[];
   /** Blocks of the journal that are not this node's any more. */
@@ -42,13 +45,11 @@ export function adoptBlocks(given: {
   readonly keptOut: readonly Ip[];
 }): Adoption {
   const isKnown = new Set(given.known.map(({ cidr }) => cidr));
-  const { name, uid } = given.node;
-  const isMine = ({ spec }: IpBlock): boolean =>
-    isOwnedBy(spec, given.node) || (spec.node === name && isKnown.has(spec.cidr));
-  const mine = given.stored.filter(isMine);
+  const { node } = given;
+  const mine = given.stored.filter(({ spec }) => isOwnedBy(spec, node, isKnown.has(spec.cidr)));
   const own = mine.map(({ spec }) => blockOf(spec));
   const foreign = given.stored.filter((block) => !mine.includes(block)).map(({ spec }) => spec);
-  const ownerOf = indexBlocks(foreign);
+  const ownerOf = indexBlocks(foreign.map((spec) => ({ cidr: spec.cidr, node: ownerName(spec.node, node.name) })));
   const held = given.assignments.flatMap((assignment) => assignment.ips.map((ip) => ({ assignment, ip })));
   const missing = given.known.filter(({ cidr }) => !own.some((block) => block.cidr === cidr));
   const isWanted = ({ cidr }: KnownBlock): boolean =>
@@ -56,8 +57,10 @@ export function adoptBlocks(given: {
     ![...own, ...foreign].some((block) => cidrOverlaps(block.cidr, cidr));
   return {
     own,
-    renew: uid === undefined ? [] : mine.filter(({ spec }) => spec.nodeUid !== uid),
-    stranded: foreign.filter(({ node }) => node === name).map(({ cidr }) => cidr),
+    renew: mine.filter(({ spec }) => isToRenew(spec, node)),
+    stranded: foreign
+      .filter((spec) => spec.node === node.name)
+      .map((spec) => ({ cidr: spec.cidr, why: whyNotOwn(spec, node) })),
     recreate: missing.filter(isWanted),
     drop: missing.filter((block) => !isWanted(block)),
     conflicts: held.flatMap(({ assignment, ip }) => {
@@ -83,5 +86,8 @@ function indexBlocks(
     return undefined;
   };
 }
+
+/** Whose a block is that is not this agent's. */
+export const ownerName = (node: string, own: string): string => (node === own ? `${node} (another agent)` : node);
 
 const blockOf = ({ cidr, pool }: KnownBlock): KnownBlock => ({ cidr, pool });

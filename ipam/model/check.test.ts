@@ -173,6 +173,16 @@ const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: 
     given: { views: [view({ blocks: [], assignments: [], links: [] })], pods: [] },
     kind: 'block-not-held',
   },
+  {
+    name: 'a block that another agent of the name has',
+    given: {
+      views: [
+        view(),
+        view({ ...{ blocks: [], assignments: [], links: [] }, stranded: [{ cidr: CIDR, why: 'not mine' }] }),
+      ],
+    },
+    kind: 'block-of-other-agent',
+  },
   { name: 'an agent that does not answer', given: { views: [] }, kind: 'not-checked' },
 ];
 

@@ -24,6 +24,7 @@ export type Finding = {
     | 'pod-unknown'
     | 'block-of-no-node'
     | 'block-of-earlier-node'
+    | 'block-of-other-agent'
     | 'block-not-held'
     | 'block-not-granted'
     | 'kept-out'
@@ -196,8 +197,11 @@ function* blockFindings(input: CheckInput): Iterable<Finding> {
   for (const block of blocks) {
     const { cidr, node } = block.spec;
     const owner = nodes.find(({ metadata }) => metadata.name === node);
-    const view = views.find((each) => each.node === node);
-    const holds = view?.blocks.some((each) => each.cidr === cidr) === true;
+    // More than one: machines that share a name.
+    const named = views.filter((each) => each.node === node);
+    const [view] = named;
+    const holds = named.some((each) => each.blocks.some((own) => own.cidr === cidr));
+    const stranded = named.flatMap((each) => each.stranded).find((each) => each.cidr === cidr);
     const of = `block ${cidr} of node "${node}"`;
     if (owner === undefined) {
       yield { kind: 'block-of-no-node', ...unlessUsed(block, `${of}: there is no such Node`, input) };
@@ -206,6 +210,9 @@ function* blockFindings(input: CheckInput): Iterable<Finding> {
       // It may be this very machine that has the block, with pods in it.
       if (view === undefined) yield { kind: 'block-of-earlier-node', why: `${why}, and its agent does not answer` };
       else yield { kind: 'block-of-earlier-node', ...unlessUsed(block, why, input) };
+    } else if (stranded !== undefined) {
+      // Never offered for release: the other agent is not asked, and containers without a Pod are seen by nobody else.
+      yield { kind: 'block-of-other-agent', why: stranded.why };
     } else if (view !== undefined && !holds) {
       yield { kind: 'block-not-held', why: `${of}: its agent does not know it; its next start takes it up` };
     }

@@ -1,5 +1,6 @@
 // A node in a process of its own, for tests that race nodes, kill them, or fill their disk. Arguments: what to do, the
-// directory of the world, the name of the node, a pool CIDR, its block size, and a number whose meaning follows below.
+// directory of the world, the name of the node, a pool CIDR, its block size, a number whose meaning follows below, and the
+// name of the machine, which is that of the node when absent.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,10 +10,11 @@ import { createIpam } from '../../ipam/allocator.ts';
 import type { AssignOutcome, Ipam } from '../../ipam/ipam.ts';
 import { ipPool, podRequest } from './ipam-world.ts';
 
-const [mode = '', directory = '', node = '', cidr = '', blockSize = '', count = '0'] = process.argv.slice(2);
+const [mode = '', directory = '', node = '', cidr = '', blockSize = '', count = '0', machine = node] =
+  process.argv.slice(2);
 const pools = [ipPool('a', cidr, { blockSize: Number(blockSize) })];
 const store = openEmbeddedStore({ path: join(directory, 'store.db') });
-const journalPath = join(directory, node, 'journal.db');
+const journalPath = join(directory, machine, 'journal.db');
 const log = pino({ level: 'silent' });
 const ipam = await createIpam({ store, node, journalPath, pools: () => pools, log });
 const say = (text: string): void => {
@@ -32,7 +34,7 @@ async function claimAll(ipam: Ipam): Promise<void> {
   await ipam.start();
   say('ready');
   await new Promise((resolve) => process.stdin.once('data', resolve));
-  for (let i = 0; i < Number(count); i++) addressOf(await ipam.assign(podRequest(`${node}-${i}`)));
+  for (let i = 0; i < Number(count); i++) addressOf(await ipam.assign(podRequest(`${machine}-${i}`)));
   say(JSON.stringify({ blocks: ipam.blocks(), ips: ipam.assignments().flatMap(({ ips }) => ips) }));
   process.stdin.destroy();
 }
