@@ -128,3 +128,22 @@ test('feedDatastore() tells a policy that cannot be read as what is in force of 
     [['deny', [{ kind: 'nothing', why }]]],
   );
 });
+
+test('feedDatastore() tells a pool that cannot be read as one that gives no more addresses', async (t) => {
+  const { store, events, path, told, start } = feed(t);
+  await store.create(unwrap(parseResource(NODE)));
+  const spec = { cidr: '10.244.0.0/16', natOutgoing: true, allowedUses: ['Workload'] };
+  await store.create(
+    unwrap(parseResource({ apiVersion: 'projectcalico.org/v3', kind: 'IPPool', metadata: { name: 'a' }, spec })),
+  );
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec(`UPDATE objects SET json = replace(json, '"Workload"', '"Moon"') WHERE key = 'IPPool/a'`);
+  sqlite.close();
+  start();
+  await waitFor('the snapshot', () => events.includes('in-sync'));
+  const event = told.find((one) => one.kind === 'resource' && one.change.key === 'IPPool/a');
+  assert.ok(event?.kind === 'resource' && event.change.value?.kind === 'IPPool');
+  assert.match(String(event.error), /^Cannot accept IPPool "a": spec\.allowedUses/);
+  const { cidr, natOutgoing, disabled } = event.change.value.spec;
+  assert.deepEqual({ cidr, natOutgoing, disabled }, { cidr: '10.244.0.0/16', natOutgoing: true, disabled: true });
+});

@@ -1,8 +1,9 @@
 // Turns the datastore's watch into events of the model, for ever: a watch that breaks is opened again with backoff, and
 // what vanished in the meantime is told as deleted. A broken store changes nothing that is in force, and neither does a
-// store that was emptied or exchanged: a snapshot without this node's own Node is not believed. Of a policy that cannot be
-// read, what can be read of it is told, and the rest as closed.
+// store that was emptied or exchanged: a snapshot without this node's own Node is not believed. Of a policy, and of
+// what addresses are given by, that cannot be read, what can be read of it is told, and the rest as closed.
 import { setTimeout as delay } from 'node:timers/promises';
+import { closedAddressing } from '../datastore/resources/closed-addressing.ts';
 import { closedPolicy } from '../datastore/resources/closed-policy.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../datastore/resources/index.ts';
 import type { Store, WatchEvent } from '../datastore/store.ts';
@@ -95,7 +96,7 @@ export async function feedDatastore(options: {
 function resourceEvent(event: Exclude<WatchEvent, { kind: 'in-sync' }>): DatastoreEvent {
   const { key, version } = event;
   if (event.kind === 'invalid') {
-    const value = closedPolicy(key, event.raw);
+    const value = closedPolicy(key, event.raw) ?? closedAddressing(key, event.raw);
     return { kind: 'resource', change: { key, value }, version, error: event.error };
   }
   return { kind: 'resource', change: { key, value: event.kind === 'put' ? event.resource : undefined }, version };

@@ -35,7 +35,8 @@ function blockSizeProblem(cidr: Cidr, blockSize: number): string | undefined {
   return `a block of /${blockSize} is larger than the pool "${cidr}", expected at least ${cidrLength(cidr)}`;
 }
 
-const defaultBlockSize = (cidr: Cidr): number => (cidrFamily(cidr) === 4 ? 24 : 120);
+/** Prefix length of blocks where a pool names none. */
+export const defaultBlockSize = (cidr: Cidr): number => (cidrFamily(cidr) === 4 ? 24 : 120);
 
 export const ipPoolSchema = z.looseObject({
   apiVersion: z.literal('projectcalico.org/v3'),

@@ -6,6 +6,9 @@ import { metadataSchema } from './metadata.ts';
 export const IPAM_CONFIGURATION_NAME = 'default';
 /** Calico's leakGracePeriod. */
 const LEAK_GRACE_SECONDS = 900;
+/** Most that `ipCooldownSeconds` may be. */
+export const LONGEST_COOLDOWN_SECONDS = 1200;
+const COOLDOWN_RANGE = `expected 0 to ${LONGEST_COOLDOWN_SECONDS}`;
 
 export const ipamConfigurationSchema = z.looseObject({
   apiVersion: z.literal('projectcalico.org/v3'),
@@ -13,7 +16,7 @@ export const ipamConfigurationSchema = z.looseObject({
   metadata: metadataSchema,
   spec: z.looseObject({
     /** How long a released address rests before another pod gets it. Absent and 0: not at all. */
-    ipCooldownSeconds: z.int().min(0, 'expected 0 to 1200').max(1200, 'expected 0 to 1200').exactOptional(),
+    ipCooldownSeconds: z.int().min(0, COOLDOWN_RANGE).max(LONGEST_COOLDOWN_SECONDS, COOLDOWN_RANGE).exactOptional(),
     /** Most blocks of one family on a node. Absent and 0: as many as it needs. */
     maxBlocksPerHost: z.int().min(0).exactOptional(),
     /** `false` allows a node to borrow from blocks of other nodes. It demands nothing, and no node here ever does. */

@@ -2,6 +2,7 @@
 import { BGP_CONFIGURATION_NAME, type BgpConfiguration } from '../../datastore/resources/bgp-configuration.ts';
 import type { BgpFilter } from '../../datastore/resources/bgp-filter.ts';
 import type { BgpPeer } from '../../datastore/resources/bgp-peer.ts';
+import { meanwhileOf } from '../../datastore/resources/closed-addressing.ts';
 import { type Resource, type ResourceKey, resourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import {
@@ -21,8 +22,9 @@ import { slimEndpointSlice, slimService } from './slim-service.ts';
 
 export type Resources = {
   /**
-   * Takes a change. An object that cannot be used (`error`) and comes without a form that can, keeps its last good one.
-   * Returns what is in force now.
+   * Takes a change. An object that cannot be used (`error`) keeps its last good form when it comes without one that can,
+   * and when addresses are given by it: a closed reading of that is for who never knew a better one. Returns what is in
+   * force now.
    */
   readonly accept: (
     change: Change<ResourceKey, Resource>,
@@ -78,6 +80,8 @@ export function createResources(ownNode?: string): Resources {
   const filters = new Map<ResourceKey, BgpFilter>();
   const secrets = new Map<ResourceKey, Secret>();
   const problems = new Map<ResourceKey, string>();
+  // Those of which a closed reading is in force.
+  const closed = new Set<ResourceKey>();
   let reserved: readonly Cidr[] = [];
   const ipamConfiguration = (): IpamConfiguration | undefined => {
     const found = good.get(IPAM_CONFIGURATION);
@@ -86,9 +90,16 @@ export function createResources(ownNode?: string): Resources {
   return {
     accept: ({ key, value }, error) => {
       if (error !== undefined) {
-        problems.set(key, error);
-        if (value === undefined) return good.get(key) ?? pods.get(key);
-      } else problems.delete(key);
+        const before = good.get(key) ?? pods.get(key);
+        const meanwhile = value === undefined ? undefined : meanwhileOf(value);
+        const keeps = value === undefined || (meanwhile !== undefined && before !== undefined && !closed.has(key));
+        problems.set(key, keeps || meanwhile === undefined ? error : `${error}; ${meanwhile}`);
+        if (keeps) return before;
+        closed.add(key);
+      } else {
+        problems.delete(key);
+        closed.delete(key);
+      }
       if (value === undefined) {
         for (const table of [good, pods, nodes, pools, peers, configurations, filters, secrets]) table.delete(key);
         if (key.startsWith('IPReservation/')) reserved = reservedBy(good.values());
