@@ -64,13 +64,33 @@ const rows: readonly { name: string; given: Write; stored?: readonly Resource[];
     given: { kind: 'update', resource: pool('ll', 'fe80::/64'), old: pool('ll', 'fe80::/64') },
     expected: undefined,
   },
-  { name: 'the end of an unused pool', given: { kind: 'delete', resource: a }, stored: [a], expected: undefined },
+  { name: 'the end of an unused pool', given: { kind: 'delete', key: 'IPPool/a' }, stored: [a], expected: undefined },
   {
     name: 'the end of a used pool',
-    given: { kind: 'delete', resource: a },
+    given: { kind: 'delete', key: 'IPPool/a' },
     stored: [a, b1],
     expected:
       'Cannot delete IPPool "a": 1 block is cut from it, first "10.244.3.0/24" of node "node1", expected none: set "disabled", and they go back when they are empty',
+  },
+  {
+    name: 'a pool that takes the place of an unreadable one, with other blocks',
+    given: { kind: 'update', resource: pool('a', '10.244.0.0/16', 26), old: undefined },
+    stored: [b1],
+    expected:
+      'Cannot accept IPPool "a": block "10.244.3.0/24" of node "node1" is cut from it, expected a range around that, in blocks of /24',
+  },
+  {
+    name: 'a pool that takes the place of an unreadable one, elsewhere',
+    given: { kind: 'update', resource: pool('a', '10.245.0.0/16'), old: undefined },
+    stored: [b1],
+    expected:
+      'Cannot accept IPPool "a": block "10.244.3.0/24" of node "node1" is cut from it, expected a range around that, in blocks of /24',
+  },
+  {
+    name: 'a pool that takes the place of an unreadable one, around its blocks',
+    given: { kind: 'update', resource: a, old: undefined },
+    stored: [b1, block('10-245-3-0-24', '10.245.3.0/24', 'b')],
+    expected: undefined,
   },
   { name: 'a block', given: create(b1), expected: undefined },
   {
@@ -108,7 +128,7 @@ const rows: readonly { name: string; given: Write; stored?: readonly Resource[];
     expected:
       'Cannot accept IPBlock "10-244-3-0-24": spec.holder is absent, expected it to stay: delete the IPBlock if nothing uses the block any more',
   },
-  { name: 'the end of a block', given: { kind: 'delete', resource: b1 }, expected: undefined },
+  { name: 'the end of a block', given: { kind: 'delete', key: 'IPBlock/10-244-3-0-24' }, expected: undefined },
 ];
 
 for (const { name, given, stored = [a], expected } of rows) {

@@ -1,27 +1,29 @@
 // Rules between objects that a schema cannot see: the store asks them inside the transaction of every write.
-import { cidrContainsCidr, cidrLength, cidrOverlaps } from '../lib/cidr.ts';
+import { type Cidr, cidrContainsCidr, cidrLength, cidrOverlaps } from '../lib/cidr.ts';
 import { err, ok, type Result } from '../lib/result.ts';
-import type { Kind, Resource, ResourceOf } from './resources/index.ts';
+import type { Kind, Resource, ResourceKey, ResourceOf } from './resources/index.ts';
 import { type IpBlock, ipBlockName } from './resources/ip-block.ts';
 import { blockSizeOf, type IpPool, noPodRange } from './resources/ip-pool.ts';
 
-/** A write before it happens; `old` is what is stored now. */
+/** A write before it happens; `old` is what is stored now, absent when that cannot be read. */
 export type Write =
   | { readonly kind: 'create'; readonly resource: Resource }
   | { readonly kind: 'update'; readonly resource: Resource; readonly old: Resource | undefined }
-  | { readonly kind: 'delete'; readonly resource: Resource };
+  /** Named by its key alone: what cannot be read must be removable, too. */
+  | { readonly kind: 'delete'; readonly key: ResourceKey };
 
 /** Reads the stored objects of a kind. */
 export type Lister = <K extends Kind>(kind: K) => readonly ResourceOf<K>[];
 
 /** Whether a write may happen; the error names both objects. */
 export function admit(write: Write, list: Lister): Result<void> {
+  if (write.kind === 'delete') return admitDelete(write.key, list);
   const { resource } = write;
   switch (resource.kind) {
     case 'IPPool':
-      return write.kind === 'delete' ? admitPoolDelete(resource, list) : admitPool(resource, oldOf(write), list);
+      return admitPool(resource, oldOf(write), list);
     case 'IPBlock':
-      return write.kind === 'delete' ? ok(undefined) : admitBlock(resource, oldOf(write), list);
+      return admitBlock(resource, oldOf(write), list);
     case 'Namespace':
     case 'Node':
     case 'NodeStatus':
@@ -42,7 +44,8 @@ export function admit(write: Write, list: Lister): Result<void> {
   }
 }
 
-const oldOf = (write: Write): Resource | undefined => (write.kind === 'update' ? write.old : undefined);
+const oldOf = (write: Exclude<Write, { kind: 'delete' }>): Resource | undefined =>
+  write.kind === 'update' ? write.old : undefined;
 
 function admitPool(pool: IpPool, old: Resource | undefined, list: Lister): Result<void> {
   const { name } = pool.metadata;
@@ -59,6 +62,16 @@ function admitPool(pool: IpPool, old: Resource | undefined, list: Lister): Resul
     if (blockSizeOf(old) !== blockSizeOf(pool)) {
       return refuse(`spec.blockSize: ${blockSizeOf(pool)}, expected ${blockSizeOf(old)} because it cannot change`);
     }
+  } else {
+    // What it was cannot be read; what was cut from it can.
+    const misfit = blocksOf(name, list).find(({ spec: { cidr } }) => !fits(cidr, pool));
+    if (misfit !== undefined) {
+      const { cidr, node } = misfit.spec;
+      const length = cidrLength(cidr);
+      return refuse(
+        `block "${cidr}" of node "${node}" is cut from it, expected a range around that, in blocks of /${length}`,
+      );
+    }
   }
   for (const other of list('IPPool')) {
     if (other.metadata.name === name || !cidrOverlaps(other.spec.cidr, pool.spec.cidr)) continue;
@@ -69,14 +82,21 @@ function admitPool(pool: IpPool, old: Resource | undefined, list: Lister): Resul
   return ok(undefined);
 }
 
-function admitPoolDelete(pool: IpPool, list: Lister): Result<void> {
-  const blocks = list('IPBlock').filter((block) => block.spec.pool === pool.metadata.name);
+const blocksOf = (pool: string, list: Lister): readonly IpBlock[] =>
+  list('IPBlock').filter((block) => block.spec.pool === pool);
+
+const fits = (block: Cidr, pool: IpPool): boolean =>
+  cidrContainsCidr(pool.spec.cidr, block) && cidrLength(block) === blockSizeOf(pool);
+
+function admitDelete(key: ResourceKey, list: Lister): Result<void> {
+  const [kind, name = ''] = key.split('/');
+  const blocks = kind === 'IPPool' ? blocksOf(name, list) : [];
   const [first] = blocks;
   if (first === undefined) return ok(undefined);
   const { cidr, node } = first.spec;
   const count = blocks.length === 1 ? '1 block is' : `${blocks.length} blocks are`;
   return err(
-    `Cannot delete IPPool "${pool.metadata.name}": ${count} cut from it, first "${cidr}" of node "${node}", expected none: set "disabled", and they go back when they are empty`,
+    `Cannot delete IPPool "${name}": ${count} cut from it, first "${cidr}" of node "${node}", expected none: set "disabled", and they go back when they are empty`,
   );
 }
 

@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { unwrap } from '../../lib/result.ts';
 import { storeContract } from '../../test/contract/store.ts';
 import { pod, policy } from '../../test/contract/store-objects.ts';
 import { startWatcher } from '../../test/contract/watcher.ts';
+import { ipPool } from '../../test/support/ipam-world.ts';
+import { parseResource } from '../resources/parse.ts';
 import { StoreError } from '../store.ts';
 import { openEmbeddedStore } from './open.ts';
 
@@ -113,6 +116,29 @@ test('a stored object that breaks its schema is told as invalid and can be repai
   await store.delete('NetworkPolicy', 'shop', 'bad');
   await watcher.saw('delete NetworkPolicy/shop/bad');
   await watcher.stop();
+  store.close();
+});
+
+test('a pool that cannot be read stays while blocks are cut from it, and can be repaired and removed', async (t) => {
+  const path = join(directory(t), 'datastore.db');
+  const store = openEmbeddedStore({ path });
+  const pool = ipPool('a', '10.244.0.0/16');
+  await store.create(pool);
+  const spec = { cidr: '10.244.3.0/24', pool: 'a', node: 'node1' };
+  const block = { apiVersion: 'margay.dev/v1alpha1', kind: 'IPBlock', metadata: { name: '10-244-3-0-24' }, spec };
+  await store.create(unwrap(parseResource(block)));
+  const damage = (): void => execute(path, `UPDATE objects SET json = 'x' WHERE key = 'IPPool/a'`);
+  damage();
+  await assert.rejects(store.delete('IPPool', undefined, 'a'), {
+    code: 'invalid',
+    message: /^Cannot delete IPPool "a": 1 block is cut from it, first "10\.244\.3\.0\/24" of node "node1"/,
+  });
+  await assert.rejects(store.update(ipPool('a', '10.245.0.0/16')), { code: 'invalid' });
+  await store.update(pool);
+  damage();
+  await store.delete('IPBlock', undefined, '10-244-3-0-24');
+  await store.delete('IPPool', undefined, 'a');
+  assert.equal(await store.get('IPPool', undefined, 'a'), undefined);
   store.close();
 });
 

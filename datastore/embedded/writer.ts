@@ -33,9 +33,7 @@ export function createWriter(deps: {
     return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(version) } };
   };
   const remove = (row: StoredRow): void => {
-    const parsed = row.parse();
-    // What cannot be read cannot be asked about either, and must be removable.
-    if (parsed.ok) check({ kind: 'delete', resource: parsed.value }, list);
+    check({ kind: 'delete', key: row.key }, list);
     records.bury(row.key, records.nextVersion());
   };
   return {
