@@ -30,7 +30,8 @@ async function leaksOf(t: TestContext) {
     };
     return { ipam, release };
   };
-  return { clock, open };
+  const ip = (words: string) => netns.exec('ip', ...words.split(' '));
+  return { clock, open, ip };
 }
 
 test('releaseLeak() tells the age of an assignment by a clock that does not jump', async (t) => {
@@ -71,5 +72,19 @@ test('releaseLeak() does not wait for a wall clock that was set back before the 
   first.close();
   const { release } = open(await world.open('node-1'));
   clock.wallOffsetMs = -HOUR_MS;
+  assert.deepEqual(await release('web'), { released: ['10.244.0.0'] });
+});
+
+test('releaseLeak() leaves an address alone that a link without a signature has', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24')]);
+  const { clock, open, ip } = await leaksOf(t);
+  const { ipam, release } = open(await world.open('node-1'));
+  await ipam.assign(podRequest('web'));
+  clock.monotonicMs = 60_000;
+  await ip('link add mgy0 type veth peer name eth0');
+  await ip('link set mgy0 up');
+  await ip('route add 10.244.0.0/32 dev mgy0 proto 177 metric 1060');
+  assert.equal(await release('web'), 'Cannot release "margay.web.eth0": link "mgy0" is there, expected none');
+  await ip('link del mgy0');
   assert.deepEqual(await release('web'), { released: ['10.244.0.0'] });
 });

@@ -42,6 +42,8 @@ export function ipamView({ node, ipam, rtnl, routes }: Parts): IpamView {
   };
 }
 
+type HostEnd = ReturnType<typeof findHostEnds>[number];
+
 /** An ADD that began so long ago is over, in milliseconds. */
 const GRACE_MS = 60_000;
 
@@ -69,7 +71,10 @@ export async function releaseLeak(
     const ageMs = ipam.ageMs(found.handle) ?? nowMs - Date.parse(found.assignedAt);
     // Before it began: the wall clock was set back, and tells nothing for as long as it was ahead.
     if (ageMs >= 0 && ageMs < GRACE_MS) return `it is younger than ${GRACE_MS / 1000} s, try again later`;
-    const link = findHostEnds(rtnl, routes).find(({ alias }) => alias === found.handle);
+    // One that lost its signature is still somebody's, by its addresses.
+    const isIts = ({ alias, ips }: HostEnd): boolean =>
+      alias === found.handle || ips.some((ip) => found.ips.includes(ip));
+    const link = findHostEnds(rtnl, routes).find(isIts);
     return link === undefined ? undefined : `link "${link.name}" is there, expected none`;
   };
   const refusal = isLeak();

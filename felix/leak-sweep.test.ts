@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import type { ResourceKey } from '../datastore/resources/index.ts';
 import { type Pod, podSchema } from '../datastore/resources/pod.ts';
 import type { Assignment } from '../ipam/assignment.ts';
-import type { Handle } from '../ipam/handle.ts';
+import { type Handle, handleOf } from '../ipam/handle.ts';
 import { ok } from '../lib/result.ts';
 import { ipamWorld, ipPool, podRequest } from '../test/support/ipam-world.ts';
 import { createLeakSweep } from './leak-sweep.ts';
@@ -129,4 +129,18 @@ test('an ADD that comes again after a leak begins a grace of its own', async (t)
   const again = await assign();
   await sweep(GRACE_MS);
   assert.deepEqual(ipam.assignments(), [again]);
+});
+
+test('an assignment is freed though a later one has the interface of its name in its namespace', async (t) => {
+  const { ipam, links, interfaces, sweep, assign } = await world(t);
+  const { netns } = await assign();
+  const handle = handleOf({ network: 'margay', containerId: 'later', ifName: 'eth0' });
+  const outcome = await ipam.assign({ ...podRequest('later'), handle, netns });
+  const later = outcome.kind === 'assigned' ? outcome.assignment : assert.fail(outcome.why);
+  interfaces.add(netns);
+  for (const nowMs of [0, GRACE_MS]) await sweep(nowMs);
+  assert.equal(ipam.assignments().length, 2, 'it may be of either of them');
+  links.set(later.handle, later);
+  for (const nowMs of [2 * GRACE_MS, 3 * GRACE_MS]) await sweep(nowMs);
+  assert.deepEqual(ipam.assignments(), [later]);
 });

@@ -1,6 +1,8 @@
 // All that is known of addresses: the objects of the datastore, and the views of the agents that answer.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { readSnapshot } from '../../datastore/read-snapshot.ts';
+import { isOfKind, type Kind, type ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
 import type { IpReservation } from '../../datastore/resources/ip-reservation.ts';
@@ -29,9 +31,13 @@ export type IpamWorld = {
   readonly views: readonly IpamView[];
   /** Of the nodes whose container runtimes were named. */
   readonly runtimes: ReadonlyMap<string, readonly Sandbox[]>;
-  /** Why agents and runtimes did not answer. */
+  /** Objects of these kinds that are there and cannot be read. */
+  readonly unreadable: ReadonlySet<ResourceKey>;
+  /** Why agents and runtimes did not answer, and why objects cannot be read. */
   readonly silent: readonly string[];
 };
+
+const WORLD_KINDS = ['IPPool', 'IPBlock', 'IPReservation', 'Pod', 'Node'] as const satisfies readonly Kind[];
 
 /** Adds `--datastore`, `--lab` and `--agent`. */
 export function withIpamOptions(command: Command): Command {
@@ -81,14 +87,17 @@ export async function readIpamWorld(store: Store, options: IpamOptions): Promise
       return view;
     }),
   );
-  const items = async <K extends 'IPPool' | 'IPBlock' | 'IPReservation' | 'Pod' | 'Node'>(kind: K) =>
-    (await store.list(kind)).items;
+  const { resources, unreadable } = await readSnapshot(store, WORLD_KINDS);
+  for (const [key, why] of unreadable) silent.push(`Cannot read ${key.replace('/', ' "')}": ${why}`);
+  const items = <K extends (typeof WORLD_KINDS)[number]>(kind: K) =>
+    resources.filter((resource) => isOfKind(resource, kind));
   return {
-    pools: await items('IPPool'),
-    blocks: await items('IPBlock'),
-    reservations: await items('IPReservation'),
-    pods: await items('Pod'),
-    nodes: await items('Node'),
+    pools: items('IPPool'),
+    blocks: items('IPBlock'),
+    reservations: items('IPReservation'),
+    pods: items('Pod'),
+    nodes: items('Node'),
+    unreadable: new Set(unreadable.keys()),
     views: answers.filter((view) => view !== undefined),
     runtimes,
     silent,

@@ -5,6 +5,7 @@ import { nodeSchema } from '../../datastore/resources/node.ts';
 import { type Pod, podSchema } from '../../datastore/resources/pod.ts';
 import { parseCidr } from '../../lib/cidr.ts';
 import { unwrap } from '../../lib/result.ts';
+import { handleOf } from '../handle.ts';
 import { type IpamView, ipamViewSchema } from '../view.ts';
 import { type CheckInput, checkIpam, type Sandbox } from './check.ts';
 
@@ -45,6 +46,7 @@ const view = (more: object = {}): IpamView =>
     ...more,
   });
 const sound: CheckInput = { views: [view()], blocks: [block()], pods: [pod('10.244.1.7')], nodes: [node('one', 'u1')] };
+const others = [node('two', 'u2')];
 const addressRelease = { kind: 'address', node: 'one', handle: 'net.10.244.1.7.eth0', sequence: 3 };
 const blockRelease = { kind: 'block', block: '10-244-1-0-24', version: '5' };
 
@@ -127,13 +129,23 @@ const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: 
   },
   {
     name: 'a block of a vanished node',
-    given: { views: [], pods: [], nodes: [] },
+    given: { views: [], pods: [], nodes: others },
     kind: 'block-of-no-node',
     release: blockRelease,
   },
   {
+    name: 'a block of a vanished node where a Pod cannot be read',
+    given: { views: [], pods: [], nodes: others, unreadable: new Set(['Pod/shop/web']) },
+    kind: 'block-of-no-node',
+  },
+  {
+    name: 'a block of a datastore without Nodes',
+    given: { views: [], pods: [], nodes: [] },
+    kind: 'block-of-no-node',
+  },
+  {
     name: 'a block of a vanished node whose pods are still known',
-    given: { views: [], nodes: [] },
+    given: { views: [], nodes: others },
     kind: 'block-of-no-node',
   },
   {
@@ -151,7 +163,7 @@ const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: 
     ] as const
   ).map(([what, given]) => ({
     name: `a block of a vanished node whose agent still has ${what}`,
-    given: { views: [view(given)], pods: [], nodes: [] },
+    given: { views: [view(given)], pods: [], nodes: others },
     kind: 'block-of-no-node',
   })),
   {
@@ -194,6 +206,48 @@ for (const { name, given, kind, release } of rows) {
     assert.deepEqual(found.release, release);
   });
 }
+
+test('checkIpam() does not take what cannot be read for what is not there', () => {
+  const unreadable = new Set(['Node/one', 'Pod/shop/web', 'IPBlock/10-244-1-0-24'] as const);
+  const { views, blocks } = sound;
+  assert.deepEqual(checkIpam({ views, blocks, pods: [], nodes: others, unreadable }), []);
+  const without = checkIpam({ ...sound, blocks: [], unreadable });
+  assert.deepEqual(
+    without.map(({ why }) => why),
+    ['block 10.244.1.0/24 is used by node "one": the datastore says its IPBlock cannot be read'],
+  );
+  assert.deepEqual(
+    checkIpam({ views: [], blocks, pods: [], nodes: others, unreadable }).map(({ why }) => why),
+    ['node "one": its agent does not answer'],
+  );
+});
+
+test('checkIpam() finds an address leaked though a later container has its network namespace', () => {
+  const attached = (containerId: string, ip: string, sequence: number) => {
+    const handle = handleOf({ network: 'net', containerId, ifName: 'eth0' });
+    return { assignment: { ...assigned(ip).assignment, handle, sequence }, netnsExists: true };
+  };
+  const assignments = [attached('a', '10.244.1.7', 3), attached('b', '10.244.1.8', 4)];
+  const handle = handleOf({ network: 'net', containerId: 'b', ifName: 'eth0' });
+  const findings = checkIpam({
+    ...sound,
+    views: [view({ assignments, links: [{ ...link('10.244.1.8'), handle }] })],
+  });
+  const { release } = findings.find(({ kind }) => kind === 'leaked-address') ?? {};
+  assert.deepEqual(release, { ...addressRelease, handle: 'net.a.eth0' });
+});
+
+test('checkIpam() offers no address that a link has, signed or not', () => {
+  const unsigned = { name: 'mgy0', ips: ['10.244.1.7'] };
+  const findings = checkIpam({
+    ...sound,
+    views: [view({ links: [unsigned], assignments: [assigned('10.244.1.7', false)] })],
+  });
+  assert.deepEqual(
+    findings.map(({ kind, release }) => [kind, release]),
+    [['link-without-assignment', undefined]],
+  );
+});
 
 test('checkIpam() finds nothing where all agree, nor a block of one node twice', () => {
   assert.deepEqual(checkIpam(sound), []);

@@ -1,13 +1,15 @@
 // Compares what the journals, the kernels, the datastore and the container runtimes say about addresses, and names every
 // difference. It is read at several moments, so that an ADD or a DEL under way may show up; nothing is released on its word alone.
-import type { IpBlock } from '../../datastore/resources/ip-block.ts';
+import { type ResourceKey, resourceKey } from '../../datastore/resources/index.ts';
+import { type IpBlock, ipBlockName } from '../../datastore/resources/ip-block.ts';
 import type { Node } from '../../datastore/resources/node.ts';
 import { type Pod, podIps } from '../../datastore/resources/pod.ts';
 import { type Cidr, cidrContains } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import { CONTAINER_NAMESPACE, partsOf } from '../handle.ts';
 import type { IpamView } from '../view.ts';
-import { isOfNamesake } from './node-identity.ts';
+import { replacedIn } from './leaked-assignments.ts';
+import { isOfNamesake, type NodeObject } from './node-identity.ts';
 
 /** `release` says what can be set free. */
 export type Finding = {
@@ -59,6 +61,8 @@ export type CheckInput = {
   readonly blocks: readonly IpBlock[];
   readonly pods: readonly Pod[];
   readonly nodes: readonly Node[];
+  /** Nodes, Pods and IPBlocks that are there and cannot be read. Absent: none. */
+  readonly unreadable?: ReadonlySet<ResourceKey>;
 };
 
 /** Sorted by sentence. */
@@ -72,10 +76,14 @@ export function checkIpam(input: CheckInput): readonly Finding[] {
 }
 
 function* nodeFindings(view: IpamView, input: CheckInput): Iterable<Finding> {
-  const { pods, blocks, runtimes } = input;
+  const { pods, blocks, runtimes, unreadable } = input;
   const { node } = view;
   const linked = new Set(view.links.map(({ handle }) => handle));
-  const journal = new Set<string>(view.assignments.map(({ assignment }) => assignment.handle));
+  // A link that lost its signature is still somebody's.
+  const linkedIps = new Set(view.links.flatMap(({ ips }) => ips));
+  const assigned = view.assignments.map(({ assignment }) => assignment);
+  const isReplaced = replacedIn(assigned.filter(({ handle }) => linked.has(handle)));
+  const journal = new Set<string>(assigned.map(({ handle }) => handle));
   const own = view.blocks.map(({ cidr }) => cidr);
   const sandboxes = runtimes?.get(node);
   if (sandboxes !== undefined) yield* sandboxFindings(view, sandboxes);
@@ -85,8 +93,9 @@ function* nodeFindings(view: IpamView, input: CheckInput): Iterable<Finding> {
     // Containers without a pod are of another runtime than those that were asked.
     const isPod = namespace !== CONTAINER_NAMESPACE;
     const asked = isPod ? sandboxes : undefined;
-    const isKnown = asked?.some(({ id }) => id === partsOf(assignment.handle).containerId) ?? netnsExists;
-    const hasLink = linked.has(handle);
+    const inNetns = netnsExists && !isReplaced(assignment);
+    const isKnown = asked?.some(({ id }) => id === partsOf(assignment.handle).containerId) ?? inNetns;
+    const hasLink = linked.has(handle) || ips.some((ip) => linkedIps.has(ip));
     const release = { kind: 'address', node, handle, sequence } as const;
     if (!isKnown && !hasLink) {
       const missing = asked === undefined ? 'network namespace' : 'container of the runtime';
@@ -110,7 +119,8 @@ function* nodeFindings(view: IpamView, input: CheckInput): Iterable<Finding> {
     }
     const object = pods.find(({ metadata }) => metadata.namespace === namespace && metadata.name === pod);
     if (object === undefined) {
-      if (isPod) yield { kind: 'pod-unknown', why: `${who}: the datastore has no such Pod` };
+      const isThere = unreadable?.has(resourceKey('Pod', namespace, pod)) === true;
+      if (isPod && !isThere) yield { kind: 'pod-unknown', why: `${who}: the datastore has no such Pod` };
     } else {
       const told = podIps(object);
       if (told.length > 0 && object.spec.nodeName === node && told.some((ip) => !ips.includes(ip))) {
@@ -129,7 +139,9 @@ function* nodeFindings(view: IpamView, input: CheckInput): Iterable<Finding> {
   for (const cidr of own) {
     const owner = blocks.find(({ spec }) => spec.cidr === cidr)?.spec.node;
     if (owner === node) continue;
-    const says = owner === undefined ? 'nobody has it' : `node "${owner}" has it`;
+    const isThere = unreadable?.has(resourceKey('IPBlock', undefined, ipBlockName(cidr))) === true;
+    const nobody = isThere ? 'its IPBlock cannot be read' : 'nobody has it';
+    const says = owner === undefined ? nobody : `node "${owner}" has it`;
     yield { kind: 'block-not-granted', why: `block ${cidr} is used by node "${node}": the datastore says ${says}` };
   }
 }
@@ -187,16 +199,20 @@ function* twice({ views }: CheckInput): Iterable<Finding> {
 }
 
 function* blockFindings(input: CheckInput): Iterable<Finding> {
-  const { views, blocks, nodes } = input;
+  const { views, blocks, nodes, unreadable } = input;
   const asked = new Set(views.map(({ node }) => node));
-  for (const { node } of new Map(blocks.map(({ spec }) => [spec.node, spec])).values()) {
-    if (nodes.some(({ metadata }) => metadata.name === node) && !asked.has(node)) {
+  const identities = new Map<string, NodeObject>(nodes.map((node) => [node.metadata.name, identityOf(node)]));
+  for (const { node: name } of blocks.map(({ spec }) => spec)) {
+    if (unreadable?.has(resourceKey('Node', undefined, name)) === true) identities.set(name, { name });
+  }
+  for (const node of new Set(blocks.map(({ spec }) => spec.node))) {
+    if (identities.has(node) && !asked.has(node)) {
       yield { kind: 'not-checked', why: `node "${node}": its agent does not answer` };
     }
   }
   for (const block of blocks) {
     const { cidr, node } = block.spec;
-    const owner = nodes.find(({ metadata }) => metadata.name === node);
+    const owner = identities.get(node);
     // More than one: machines that share a name.
     const named = views.filter((each) => each.node === node);
     const [view] = named;
@@ -204,8 +220,12 @@ function* blockFindings(input: CheckInput): Iterable<Finding> {
     const stranded = named.flatMap((each) => each.stranded).find((each) => each.cidr === cidr);
     const of = `block ${cidr} of node "${node}"`;
     if (owner === undefined) {
-      yield { kind: 'block-of-no-node', ...unlessUsed(block, `${of}: there is no such Node`, input) };
-    } else if (isOfNamesake(block.spec, identityOf(owner)) && !holds) {
+      const why = `${of}: there is no such Node`;
+      const found = unlessUsed(block, why, input);
+      // A datastore without Nodes was emptied or exchanged, or is being filled.
+      const isDoubtful = identities.size === 0 && found.release !== undefined;
+      yield { kind: 'block-of-no-node', ...(isDoubtful ? { why: `${why}, nor any other` } : found) };
+    } else if (isOfNamesake(block.spec, owner) && !holds) {
       const why = `${of}: an earlier Node of this name claimed it`;
       // It may be this very machine that has the block, with pods in it.
       if (view === undefined) yield { kind: 'block-of-earlier-node', why: `${why}, and its agent does not answer` };
@@ -229,15 +249,19 @@ function releaseOf({ metadata }: IpBlock): Pick<Finding, 'release'> {
   return resourceVersion === undefined ? {} : { release: { kind: 'block', block: name, version: resourceVersion } };
 }
 
-function identityOf({ metadata }: Node) {
+function identityOf({ metadata }: Node): NodeObject {
   return { name: metadata.name, ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) };
 }
 
 /** Who uses the block, in words, as far as anybody tells; `undefined`: nobody does. */
-function useOf(cidr: Cidr, { pods, views }: CheckInput): string | undefined {
+function useOf(cidr: Cidr, { pods, views, unreadable = new Set() }: CheckInput): string | undefined {
   const inside = (ip: Ip): boolean => cidrContains(cidr, ip);
   const pod = pods.find((each) => each.spec.hostNetwork !== true && podIps(each).some(inside));
   if (pod !== undefined) return `Pod "${pod.metadata.namespace}/${pod.metadata.name}" has an address of it`;
+  for (const key of unreadable) {
+    const [kind, namespace, name] = key.split('/');
+    if (kind === 'Pod') return `Pod "${namespace}/${name}" cannot be read and may have an address of it`;
+  }
   for (const { node, blocks, assignments, links, keptOut } of views) {
     const assigned = assignments.find(({ assignment }) => assignment.ips.some(inside))?.assignment;
     const link = links.find(({ ips }) => ips.some(inside));

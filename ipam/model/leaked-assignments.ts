@@ -2,6 +2,7 @@
 // namespace, and no Pod in the datastore that it could be. An ADD under way looks like that for a moment.
 import { type Pod, podIps } from '../../datastore/resources/pod.ts';
 import type { Assignment } from '../assignment.ts';
+import { partsOf } from '../handle.ts';
 import type { IpamView } from '../view.ts';
 
 export type NodeLook = Pick<IpamView, 'assignments' | 'links'> & {
@@ -15,6 +16,9 @@ export function leakedAssignments({ assignments, links, pod, hasInterface }: Nod
   const signed = new Set(links.map(({ handle }) => handle));
   // A link that lost its signature is still somebody's.
   const linked = new Set(links.flatMap(({ ips }) => ips));
+  const isReplaced = replacedIn(
+    assignments.map(({ assignment }) => assignment).filter(({ handle }) => signed.has(handle)),
+  );
   return assignments
     .map(({ assignment }) => assignment)
     .filter(
@@ -22,7 +26,7 @@ export function leakedAssignments({ assignments, links, pod, hasInterface }: Nod
         !signed.has(assignment.handle) &&
         !assignment.ips.some((ip) => linked.has(ip)) &&
         isUnknown(assignment, pod(assignment.namespace, assignment.pod)) &&
-        !hasInterface(assignment),
+        (isReplaced(assignment) || !hasInterface(assignment)),
     );
 }
 
@@ -31,4 +35,15 @@ function isUnknown({ uid, ips }: Assignment, pod: Pod | undefined): boolean {
   if (pod === undefined) return true;
   if (podIps(pod).some((ip) => ips.includes(ip))) return false;
   return uid !== undefined && pod.metadata.uid !== undefined && pod.metadata.uid !== uid;
+}
+
+/**
+ * Whether one of `linked`, attachments with a link, came after it under the same interface name of the same network
+ * namespace: an ADD refuses a name that is there, so what is there is not its interface.
+ */
+export function replacedIn(linked: readonly Assignment[]): (assignment: Assignment) => boolean {
+  const placeOf = ({ netns, handle }: Assignment): string => `${partsOf(handle).ifName} ${netns}`;
+  const newest = new Map<string, number>();
+  for (const each of linked) newest.set(placeOf(each), Math.max(each.sequence, newest.get(placeOf(each)) ?? 0));
+  return (assignment) => assignment.netns !== '' && (newest.get(placeOf(assignment)) ?? 0) > assignment.sequence;
 }

@@ -7,7 +7,7 @@ import { isEarlierLife, isSameHolder, type OwnHolder } from './block-holder.ts';
 /** `uid` absent: the datastore does not know the Node. */
 export type NodeIdentity = NodeObject & { readonly holder: OwnHolder };
 
-type NodeObject = { readonly name: string; readonly uid?: string };
+export type NodeObject = { readonly name: string; readonly uid?: string };
 
 /**
  * Whether a block is this agent's own. Of one that its journal does not have nothing but the uid tells that it is not an
