@@ -2,7 +2,6 @@
 import { type Command, Option } from 'commander';
 import { KINDS, type Resource } from '../datastore/resources/index.ts';
 import { withoutEncapsulation } from '../datastore/resources/ip-pool.ts';
-import { withoutEffect } from '../datastore/resources/ipam-configuration.ts';
 import type { ManifestEntry, ManifestObject } from '../datastore/resources/manifest.ts';
 import { parseResource } from '../datastore/resources/parse.ts';
 import type { Store } from '../datastore/store.ts';
@@ -86,7 +85,6 @@ async function report(store: Store, object: ManifestEntry, { validate }: Options
 }
 
 function unfollowed(resource: Resource): readonly string[] {
-  if (resource.kind === 'IPAMConfiguration') return withoutEffect(resource);
   return resource.kind === 'IPPool' ? withoutEncapsulation(resource) : [];
 }
 

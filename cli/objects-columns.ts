@@ -2,7 +2,7 @@
 import type { BgpPeer } from '../datastore/resources/bgp-peer.ts';
 import type { Kind, ResourceOf } from '../datastore/resources/index.ts';
 import { blockSizeOf } from '../datastore/resources/ip-pool.ts';
-import { leakGraceMs } from '../datastore/resources/ipam-configuration.ts';
+import { type IpamConfiguration, leakGraceMs } from '../datastore/resources/ipam-configuration.ts';
 import type { LabelSelector } from '../datastore/resources/metadata.ts';
 import type { Node } from '../datastore/resources/node.ts';
 import type { NodeStatus, NodeStatusCondition } from '../datastore/resources/node-status.ts';
@@ -82,7 +82,7 @@ const COLUMNS: Columns = {
   IPAMConfiguration: [
     { title: 'COOLDOWN', cell: ({ spec }) => `${spec.ipCooldownSeconds ?? 0}s` },
     { title: 'MAXBLOCKS', cell: ({ spec }) => String(spec.maxBlocksPerHost ?? 0) },
-    { title: 'LEAKGRACE', cell: (object) => `${(leakGraceMs(object) ?? 0) / 1000}s` },
+    { title: 'LEAKGRACE', cell: leakGrace },
   ],
   BGPConfiguration: [
     { title: 'ASNUMBER', cell: ({ spec }) => String(spec.asNumber ?? 64512) },
@@ -196,6 +196,11 @@ function ports({ spec }: Service): string {
     return `${number}/${textAt(port, 'protocol') ?? 'TCP'}`;
   });
   return texts.join(',') || NONE;
+}
+
+function leakGrace(configuration: IpamConfiguration): string {
+  const ms = leakGraceMs(configuration);
+  return ms === undefined ? 'never' : `${ms / 1000}s`;
 }
 
 function peerOf({ spec }: BgpPeer): string {

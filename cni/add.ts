@@ -133,7 +133,11 @@ function assigned(outcome: AssignOutcome, { namespace, pod }: Add) {
     case 'assigned':
       return outcome.assignment;
     case 'exhausted':
-      throw new CniError(CNI_CODE.addressesExhausted, sentence(outcome.why), 'Add an IPPool, or delete pods');
+      throw new CniError(
+        CNI_CODE.addressesExhausted,
+        sentence(outcome.why),
+        'Delete pods, add an IPPool, or allow this node more blocks',
+      );
     case 'no-pool':
       throw new CniError(CNI_CODE.noPool, sentence(outcome.why), 'Create an IPPool that this node may use');
     case 'unavailable':

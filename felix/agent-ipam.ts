@@ -38,8 +38,9 @@ export async function openAgentIpam(options: {
     namespaceLabels,
     reserved: reservedCidrs,
     settings: () => {
-      const { ipCooldownSeconds = 0, maxBlocksPerHost = 0 } = ipamConfiguration()?.spec ?? {};
-      return { cooldownMs: ipCooldownSeconds * 1000, maxBlocks: maxBlocksPerHost };
+      const { ipCooldownSeconds = 0, maxBlocksPerHost = 0, autoAllocateBlocks } = ipamConfiguration()?.spec ?? {};
+      const newBlocks = autoAllocateBlocks === false ? 'none' : undefined;
+      return { cooldownMs: ipCooldownSeconds * 1000, maxBlocks: maxBlocksPerHost, newBlocks };
     },
     log,
   });

@@ -183,8 +183,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
       // The model hears of blocks from those who use them: address management and BGP.
       if (key?.startsWith('IPBlock/') === true) return;
       dispatch(event);
-      // The pools, or the labels that their selectors ask for.
-      if (key?.startsWith('IPPool/') === true || key === ownNode) secureBlock();
+      // The pools, the labels that their selectors ask for, and what keeps addresses or blocks from being had.
+      if (/^(IPPool|IPReservation|IPAMConfiguration)\//.test(key ?? '') || key === ownNode) secureBlock();
     },
     onError: (why) => {
       state.storeProblem = why;

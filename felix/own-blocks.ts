@@ -90,7 +90,7 @@ export function followOwnBlocks(options: {
       // One that was left alone may be gone, or this agent's now.
       const isNews = cidr === undefined ? spec !== undefined || isStranded(key) : !isMine;
       if (!isNews && !wasUnreadable) return;
-      if (cidr !== undefined && !isMine) ipam.doubt(cidr);
+      if (cidr !== undefined && !isMine) ipam.doubt(cidr, event.error === undefined ? 'changed' : 'unreadable');
       // What the snapshot says is compared when it is complete.
       if (isSynced) void compare();
     },

@@ -11,6 +11,7 @@ import { adoptBlocks, type KnownBlock, type StrandedBlock } from './model/adopt-
 import type { OwnHolder } from './model/block-holder.ts';
 import type { NodeIdentity } from './model/node-identity.ts';
 import { ownNode } from './own-node.ts';
+import type { BlockDoubt } from './refusals.ts';
 
 export type AdoptionParts = {
   readonly store: Store;
@@ -20,7 +21,7 @@ export type AdoptionParts = {
   readonly log: Log;
   readonly trust: 'with-own-node' | undefined;
   /** Keeps a block from being assigned from until another comparison. */
-  readonly doubt: (block: Cidr) => void;
+  readonly doubt: (block: Cidr, why?: BlockDoubt) => void;
   readonly onStranded: (blocks: readonly StrandedBlock[]) => void;
 };
 
@@ -69,7 +70,7 @@ async function adoptOnce(parts: AdoptionParts): Promise<StartOutcome | undefined
     }
     const { why } = outcome;
     if (outcome.kind === 'unreadable') {
-      doubt(block.cidr);
+      doubt(block.cidr, 'unreadable');
       log.error(
         { block: block.cidr, why },
         'Assigns nothing from an address block whose object cannot be read; its pods stay',

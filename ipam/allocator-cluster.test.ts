@@ -106,14 +106,6 @@ test('assign() lets released addresses cool down, also those of an earlier life'
   assert.deepEqual(ipsOf(await second.assign(podRequest('e'))), ['10.244.9.4']);
 });
 
-test('assign() claims no more blocks than the cluster allows a node', async (t) => {
-  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 32 })]);
-  const ipam = await world.open('node-1', { settings: () => ({ cooldownMs: 0, maxBlocks: 2 }) });
-  for (const pod of ['a', 'b']) ipsOf(await ipam.assign(podRequest(pod)));
-  const refused = await ipam.assign(podRequest('c'));
-  assert.match(refused.kind === 'exhausted' ? refused.why : '', /it has 2, the most that IPAMConfiguration "default"/);
-});
-
 test('what cools down is no reason to come again for an address of another block', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 32 })]);
   const ipam = await world.open('node-1', { settings: () => ({ cooldownMs: 60_000, maxBlocks: 1 }) });

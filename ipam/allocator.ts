@@ -2,7 +2,7 @@
 // datastore when they are full. Addresses of other nodes' blocks are never borrowed.
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import type { Store } from '../datastore/store.ts';
-import type { Cidr } from '../lib/cidr.ts';
+import { type Cidr, cidrContains } from '../lib/cidr.ts';
 import { type Family, type Ip, ipFamily } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import { createAddressBook } from './address-book.ts';
@@ -45,6 +45,8 @@ export type IpamSettings = {
   readonly cooldownMs: number;
   /** Most blocks of one family on this node; 0: no limit. */
   readonly maxBlocks: number;
+  /** `none`: the node goes on with the blocks that it has. Absent: it claims what it needs. */
+  readonly newBlocks?: 'none' | undefined;
 };
 
 const DEFAULTS: IpamSettings = { cooldownMs: 0, maxBlocks: 0 };
@@ -72,7 +74,7 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
     book.blocks().map(({ cidr, pool }) => ({ cidr, pool, name: ipBlockName(cidr) }));
   const keeper = createBlockKeeper({
     ...{ store, node, holder, isDatastoreLocal, book, log, choose, reserved, monotonicMs },
-    maxBlocks: () => settings().maxBlocks,
+    mostBlocks: () => settings().newBlocks ?? settings().maxBlocks,
     onChange: () => {
       for (const listener of listeners) listener(blocks());
     },
@@ -106,7 +108,8 @@ export async function createIpam(options: IpamOptions): Promise<Ipam> {
   const restingOr = (refusal: Refusal, wish: Wish): Refusal => {
     if (refusal.kind !== 'exhausted' || wish.address !== undefined) return refusal;
     const serving = book.blocks().filter((block) => poolsFor(wish, choose).usable.some((p) => servesBlock(p, block)));
-    const resting = serving.reduce((sum, { cidr }) => sum + (book.use(cidr)?.cooling ?? 0), 0);
+    const isOurs = (ip: Ip): boolean => serving.some(({ cidr }) => cidrContains(cidr, ip)) && !reserved.has(ip);
+    const resting = book.resting().filter((ip) => book.isFree(ip) && isOurs(ip)).length;
     return resting === 0 ? refusal : coolingDown(refusal.why, resting);
   };
 

@@ -1,7 +1,8 @@
 // The node's blocks and the datastore: claiming, comparing at start, and giving back. One change of blocks at a time, so
 // that a block that is on its way back is not found and taken up again by a claim.
 import type { Store } from '../datastore/store.ts';
-import type { Cidr } from '../lib/cidr.ts';
+import { type Cidr, cidrFamily } from '../lib/cidr.ts';
+import type { Family, Ip } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { AddressBook } from './address-book.ts';
 import { adoptStoredBlocks } from './adopt-stored-blocks.ts';
@@ -9,11 +10,20 @@ import type { PoolChooser } from './choose-pools-now.ts';
 import { claimBlock } from './claim-block.ts';
 import type { StartOutcome } from './ipam.ts';
 import { JournalError } from './journal-error.ts';
-import type { StrandedBlock } from './model/adopt-blocks.ts';
+import type { KnownBlock, StrandedBlock } from './model/adopt-blocks.ts';
 import type { BlockHolder, OwnHolder } from './model/block-holder.ts';
 import { createEmptyBlocks } from './model/empty-blocks.ts';
 import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
-import { inDoubt, noPool, type Refusal, refusalOf, tooManyBlocks } from './refusals.ts';
+import {
+  type BlockDoubt,
+  butForDoubt,
+  type ClaimLimit,
+  inDoubt,
+  noNewBlock,
+  noPool,
+  type Refusal,
+  refusalOf,
+} from './refusals.ts';
 import { inUse, releaseBlock } from './release-block.ts';
 import type { Reserved } from './reserved.ts';
 import { createSerial } from './serial.ts';
@@ -22,7 +32,7 @@ export type BlockKeeper = {
   /** `undefined`: there is a new block, look again. What is asked for while a claim is under way waits for that one. */
   readonly claim: (wish: Wish) => Promise<Refusal | undefined>;
   readonly start: (trust?: 'with-own-node') => Promise<StartOutcome>;
-  readonly doubt: (block: Cidr) => void;
+  readonly doubt: (block: Cidr, why?: BlockDoubt) => void;
   /** Doubted since the last `start()` that could compare it. */
   readonly isDoubted: (block: Cidr) => boolean;
   readonly releaseEmpty: () => Promise<readonly Cidr[]>;
@@ -39,7 +49,8 @@ export type BlockKeeperParts = {
   readonly log: Log;
   readonly choose: PoolChooser;
   readonly reserved: Reserved;
-  readonly maxBlocks: () => number;
+  /** Most blocks of one family; 0: no limit. `none`: no new ones at all. */
+  readonly mostBlocks: () => number | 'none';
   readonly monotonicMs: () => number;
   /** The blocks are others than before. */
   readonly onChange: () => void;
@@ -49,7 +60,7 @@ export type BlockKeeperParts = {
 const EMPTY_MS = 10 * 60_000;
 
 export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
-  const { store, node, book, log, choose, reserved, maxBlocks, monotonicMs, onChange } = parts;
+  const { store, node, book, log, choose, reserved, mostBlocks, monotonicMs, onChange } = parts;
   const held = new Set<Cidr>();
   const holder: OwnHolder = { record: parts.holder, isDatastoreLocal: parts.isDatastoreLocal, held };
   let stranded: readonly StrandedBlock[] = [];
@@ -57,11 +68,11 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
   const claims = new Map<string, Promise<Refusal | undefined>>();
   const empty = createEmptyBlocks(EMPTY_MS);
   // The number tells a doubt from an earlier one, which a comparison under way may have settled.
-  const doubts = new Map<Cidr, number>();
+  const doubts = new Map<Cidr, { readonly nth: number; readonly why: BlockDoubt }>();
   let doubtsEver = 0;
   const isDoubted = (block: Cidr): boolean => doubts.has(block);
-  const doubt = (block: Cidr): void => {
-    doubts.set(block, ++doubtsEver);
+  const doubt = (block: Cidr, why: BlockDoubt = 'changed'): void => {
+    doubts.set(block, { nth: ++doubtsEver, why });
   };
 
   const leftIn = (blocks: readonly { readonly cidr: Cidr }[]) => {
@@ -71,25 +82,45 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
     return blocks.some(isFree) ? 'reserved-addresses' : 'full-blocks';
   };
 
+  const limitOf = (family: Family): ClaimLimit | undefined => {
+    const most = mostBlocks();
+    if (most === 'none') return { kind: 'none' };
+    const has = book.blocks().filter(({ cidr }) => cidrFamily(cidr) === family).length;
+    return most > 0 && has >= most ? { kind: 'most', most, has } : undefined;
+  };
+  // A block in doubt may serve again before long: a reason to come again, not to give up.
+  const unlessDoubted = (refusal: Refusal, around: Ip | undefined, serving: readonly KnownBlock[]): Refusal => {
+    const block = serving.find(({ cidr }) => isDoubted(cidr))?.cidr;
+    const why = block === undefined ? undefined : doubts.get(block)?.why;
+    if (refusal.kind !== 'exhausted' || around !== undefined || block === undefined || why === undefined)
+      return refusal;
+    return butForDoubt(refusal.why, block, why);
+  };
+
   const claimAlone = async (wish: Wish): Promise<Refusal | undefined> => {
     // A claim that went before may have brought what this one wants.
     if (pickAddress(wish, { book, choose, isReserved: reserved.has, isDoubted }).kind === 'picked') return undefined;
     const { family, address: around } = wish;
-    const doubted = around === undefined ? undefined : book.blockOf(around)?.cidr;
-    if (around !== undefined && doubted !== undefined && isDoubted(doubted)) return inDoubt(around, doubted);
+    const ownBlock = around === undefined ? undefined : book.blockOf(around)?.cidr;
+    const doubted = ownBlock === undefined ? undefined : doubts.get(ownBlock);
+    if (around !== undefined && ownBlock !== undefined && doubted !== undefined) {
+      return inDoubt(around, ownBlock, doubted.why);
+    }
     const { usable, refused } = poolsFor(wish, choose);
     if (usable.length === 0) return noPool(family, refused);
     const known = book.blocks();
-    const most = maxBlocks();
-    const pools = new Set(usable.map(({ metadata }) => metadata.name));
-    if (most > 0 && known.filter(({ cidr }) => cidr.includes(':') === (family === 6)).length >= most) {
-      return tooManyBlocks(family, most, [...pools]);
+    const serving = known.filter((block) => usable.some((pool) => servesBlock(pool, block)));
+    const own = leftIn(serving);
+    const limit = limitOf(family);
+    if (limit !== undefined) {
+      const pools = [...new Set(usable.map(({ metadata }) => metadata.name))];
+      return unlessDoubted(noNewBlock(limit, { family, around, own, pools }), around, serving);
     }
     const ranges = reserved.ranges();
     const outcome = await claimBlock({ store, node, holder, pools: usable, known, around, reserved: ranges });
     if (outcome.kind !== 'claimed') {
-      const serving = known.filter((block) => usable.some((pool) => servesBlock(pool, block)));
-      return refusalOf(outcome, { family, around, own: leftIn(serving), someReserved: ranges.length > 0 });
+      const refusal = refusalOf(outcome, { family, around, own, someReserved: ranges.length > 0 });
+      return unlessDoubted(refusal, around, serving);
     }
     try {
       book.addBlock(outcome.block);
@@ -123,11 +154,11 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
     start: (trust) =>
       serially(async () => {
         const before = JSON.stringify(book.blocks());
-        const compared = [...doubts];
+        const compared = [...doubts].map(([block, { nth }]) => [block, nth] as const);
         const outcome = await adoptStoredBlocks({ store, node, holder, book, log, trust, doubt, onStranded });
         if (outcome.kind === 'adopted') {
           for (const { cidr } of book.blocks()) held.add(cidr);
-          for (const [block, nth] of compared) if (doubts.get(block) === nth) doubts.delete(block);
+          for (const [block, nth] of compared) if (doubts.get(block)?.nth === nth) doubts.delete(block);
         }
         if (JSON.stringify(book.blocks()) !== before) onChange();
         return outcome;
@@ -145,8 +176,10 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
           used: inUse(book, block.cidr),
           serves: serving.some((pool) => servesBlock(pool, block)),
         }));
+        // One that goes would not come back.
+        const mayGo = looked.filter(({ serves }) => !serves || mostBlocks() !== 'none');
         const gone: Cidr[] = [];
-        for (const cidr of empty.due(looked, monotonicMs())) {
+        for (const cidr of empty.due(mayGo, monotonicMs())) {
           if (await releaseBlock({ store, node, holder: holder.record, book, log, onChange }, cidr)) gone.push(cidr);
         }
         return gone;

@@ -11,6 +11,7 @@ import type { OwnHolder } from './model/block-holder.ts';
 import { isOwnedBy, type NodeIdentity } from './model/node-identity.ts';
 import { blockAround, unclaimedBlocks } from './model/pool-blocks.ts';
 import { ownNode } from './own-node.ts';
+import { whyUnreadable } from './unreadable-block.ts';
 
 export type ClaimRequest = {
   readonly store: Store;
@@ -37,7 +38,7 @@ export type ClaimOutcome =
       readonly stranded: readonly Cidr[];
     }
   /** The block around the wanted address has another owner. */
-  | { readonly kind: 'foreign'; readonly owner: string }
+  | { readonly kind: 'foreign'; readonly owner: string; readonly block: Cidr }
   | { readonly kind: 'unavailable'; readonly why: string };
 
 /** Lost races before the list is read again, and how often that may happen. */
@@ -93,8 +94,13 @@ async function claimFromList(
     return { kind: 'exhausted', pools: names, stranded: items.filter(isStranded).map(({ spec }) => spec.cidr) };
   }
   const wanted = pools.filter(({ spec }) => cidrContains(spec.cidr, around)).map((pool) => blockAround(pool, around));
-  const owner = items.find(({ spec }) => wanted.some((cidr) => cidrOverlaps(spec.cidr, cidr)))?.spec.node;
-  return owner === undefined ? undefined : { kind: 'foreign', owner: ownerName(owner, own.name) };
+  const owner = items.find(({ spec }) => wanted.some((cidr) => cidrOverlaps(spec.cidr, cidr)))?.spec;
+  if (owner !== undefined) return { kind: 'foreign', owner: ownerName(owner.node, own.name), block: owner.cidr };
+  for (const cidr of wanted) {
+    const why = await whyUnreadable(store, cidr);
+    if (why !== undefined) return { kind: 'unavailable', why };
+  }
+  return undefined;
 }
 
 function findUnknown(

@@ -7,6 +7,7 @@ import type { Handle } from './handle.ts';
 import type { JournalOpening } from './journal.ts';
 import type { BlockConflict, StrandedBlock } from './model/adopt-blocks.ts';
 import type { BlockHolder } from './model/block-holder.ts';
+import type { BlockDoubt } from './refusals.ts';
 
 export type AssignRequest = {
   readonly handle: Handle;
@@ -80,7 +81,7 @@ export type Ipam = {
    * Assigns nothing from this block until `start()` has compared it: somebody else may have it now. What is assigned
    * stays.
    */
-  readonly doubt: (block: Cidr) => void;
+  readonly doubt: (block: Cidr, why?: BlockDoubt) => void;
   /**
    * Claims a block of each family that has a pool for any pod and no block yet, so that the node is reachable before its
    * first pod.

@@ -32,9 +32,23 @@ export const stillCooling = (ip: Ip): Refusal => ({
   why: `Cannot assign address "${ip}": another pod had it until lately, expected one that has cooled down`,
 });
 
-export const inDoubt = (ip: Ip, block: Cidr): Refusal => ({
+/** Why nothing is assigned from an own block. */
+export type BlockDoubt = 'changed' | 'unreadable';
+
+const DOUBT = {
+  changed: "may be another node's by now, and has to be compared with the datastore first",
+  unreadable: 'has an IPBlock that cannot be read, and may be the one of another node: repair that object',
+} as const satisfies Record<BlockDoubt, string>;
+
+export const inDoubt = (ip: Ip, block: Cidr, doubt: BlockDoubt): Refusal => ({
   kind: 'unavailable',
-  why: `Cannot assign address "${ip}": its block "${block}" may be another node's by now, and has to be compared with the datastore first`,
+  why: `Cannot assign address "${ip}": its block "${block}" ${DOUBT[doubt]}`,
+});
+
+/** Without that doubt there might be an address. */
+export const butForDoubt = (why: string, block: Cidr, doubt: BlockDoubt): Refusal => ({
+  kind: 'unavailable',
+  why: `${why}; block "${block}" ${DOUBT[doubt]}`,
 });
 
 /** `why`: that of the refusal without the resting addresses. */
@@ -43,11 +57,27 @@ export const coolingDown = (why: string, resting: number): Refusal => ({
   why: `${why}; ${resting} released addresses cool down and are free soon`,
 });
 
-export const tooManyBlocks = (family: Family, most: number, pools: readonly string[]): Refusal => ({
-  kind: 'exhausted',
-  pools,
-  why: `Cannot assign an IPv${family} address: the blocks of this node are full, and it has ${most}, the most that IPAMConfiguration "default" allows`,
-});
+/** What IPAMConfiguration forbids: any new block, or one more. */
+export type ClaimLimit =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'most'; readonly most: number; readonly has: number };
+
+export function noNewBlock(
+  limit: ClaimLimit,
+  { family, around, own, pools }: Omit<ClaimCircumstances, 'someReserved'> & { readonly pools: readonly string[] },
+): Refusal {
+  const names = pools.map((name) => `"${name}"`).join(', ');
+  const state = own === 'no-block' ? `this node has no block of IPPool ${names}` : OWN[own];
+  const start =
+    around === undefined
+      ? `Cannot assign an IPv${family} address: ${state}`
+      : `Cannot assign address "${around}": this node does not have its block`;
+  const why =
+    limit.kind === 'none'
+      ? 'it claims no other with "autoAllocateBlocks" false in IPAMConfiguration "default"'
+      : `it has ${limit.has} blocks, and "maxBlocksPerHost" of IPAMConfiguration "default" allows ${limit.most}`;
+  return { kind: 'exhausted', pools, why: `${start}; ${why}` };
+}
 
 export type ClaimCircumstances = {
   readonly family: Family;
@@ -84,7 +114,12 @@ export function refusalOf(
     case 'foreign':
       return around === undefined
         ? { kind: 'unavailable', why: `Cannot claim a block: node "${outcome.owner}" has it` }
-        : takenBy(around, `node ${outcome.owner}`);
+        : {
+            kind: 'taken',
+            ip: around,
+            by: `node ${outcome.owner}`,
+            why: `Cannot assign address "${around}": its block "${outcome.block}" is that of node "${outcome.owner}", expected a pod on that node`,
+          };
     case 'unavailable':
       return {
         kind: 'unavailable',

@@ -1,5 +1,5 @@
 // `margay ipam configure`: the settings of IPAMConfiguration `default`; without options they are printed.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   IPAM_CONFIGURATION_NAME,
   type IpamConfiguration,
@@ -28,6 +28,12 @@ export function registerIpamConfigure(ipam: Command): void {
       '--leak-grace <seconds>',
       'how long nobody uses what is set free by itself: 1 to 86400, 0: never',
       whole('--leak-grace'),
+    )
+    .addOption(
+      new Option('--auto-allocate-blocks <bool>', 'whether nodes claim blocks as they need them').choices([
+        'true',
+        'false',
+      ]),
     );
   addDatastoreOptions(command).action(configure);
 }
@@ -36,15 +42,18 @@ type ConfigureOptions = DatastoreOptions & {
   readonly cooldown?: number;
   readonly maxBlocks?: number;
   readonly leakGrace?: number;
+  readonly autoAllocateBlocks?: 'true' | 'false';
 };
 
-async function configure({ cooldown, maxBlocks, leakGrace, ...options }: ConfigureOptions): Promise<void> {
+async function configure(given: ConfigureOptions): Promise<void> {
+  const { cooldown, maxBlocks, leakGrace, autoAllocateBlocks, ...options } = given;
   await withStore(options, async (store) => {
     const stored = await store.get('IPAMConfiguration', undefined, IPAM_CONFIGURATION_NAME);
     const changes = {
       ...(cooldown === undefined ? {} : { ipCooldownSeconds: cooldown }),
       ...(maxBlocks === undefined ? {} : { maxBlocksPerHost: maxBlocks }),
       ...(leakGrace === undefined ? {} : { leakGraceSeconds: leakGrace }),
+      ...(autoAllocateBlocks === undefined ? {} : { autoAllocateBlocks: autoAllocateBlocks === 'true' }),
     };
     if (Object.keys(changes).length === 0) return print(stored);
     const wanted = {
@@ -61,9 +70,12 @@ async function configure({ cooldown, maxBlocks, leakGrace, ...options }: Configu
 }
 
 function print(configuration: IpamConfiguration | undefined): void {
-  const { ipCooldownSeconds = 0, maxBlocksPerHost = 0 } = configuration?.spec ?? {};
+  const { ipCooldownSeconds = 0, maxBlocksPerHost = 0, autoAllocateBlocks = true } = configuration?.spec ?? {};
   console.log(`cooldown: ${ipCooldownSeconds} s`);
   console.log(`max blocks: ${maxBlocksPerHost === 0 ? 'as many as a node needs' : maxBlocksPerHost}`);
+  console.log(
+    `new blocks: ${autoAllocateBlocks ? 'claimed as nodes need them' : 'none, nodes go on with those that they have'}`,
+  );
   const graceMs = leakGraceMs(configuration);
   console.log(`leak grace: ${graceMs === undefined ? 'nothing is set free by itself' : `${graceMs / 1000} s`}`);
 }

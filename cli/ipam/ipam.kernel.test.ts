@@ -94,9 +94,17 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.equal(ipam('check').status, 0);
 
   const configured = margay(['ipam', 'configure', '--cooldown', '60', ...source.slice(0, 2)]);
-  assert.match(configured.stdout, /cooldown: 60 s\n.*\nleak grace: 900 s/);
+  assert.match(configured.stdout, /cooldown: 60 s\n.*\nnew blocks: claimed as nodes need them\nleak grace: 900 s/);
   const grace = margay(['ipam', 'configure', '--leak-grace', '0', ...source.slice(0, 2)]);
-  assert.match(grace.stdout, /cooldown: 60 s\n.*\nleak grace: nothing is set free by itself/);
+  assert.match(grace.stdout, /cooldown: 60 s\n.*\n.*\nleak grace: nothing is set free by itself/);
+  assert.match(margay(['get', 'ipamconfiguration', ...source.slice(0, 2)]).stdout, / 60s +0 +never /);
+  const frozen = margay(['ipam', 'configure', '--auto-allocate-blocks', 'false', ...source.slice(0, 2)]);
+  assert.match(frozen.stdout, /cooldown: 60 s\n.*\nnew blocks: none, .*\nleak grace: nothing/);
+  assert.match(
+    margay(['ipam', 'configure', '--auto-allocate-blocks', 'no', ...source.slice(0, 2)]).stderr,
+    /true, false/,
+  );
+  margay(['ipam', 'configure', '--auto-allocate-blocks', 'true', ...source.slice(0, 2)]);
   const word = margay(['ipam', 'configure', '--cooldown', 'long', ...source.slice(0, 2)]);
   assert.equal(word.stderr, 'margay: Cannot use --cooldown "long": expected a whole number of at most nine digits\n');
   const refused = margay(['ipam', 'configure', '--cooldown', '1201', ...source.slice(0, 2)]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unwrap } from '../../lib/result.ts';
-import { type IpamConfiguration, withoutEffect } from './ipam-configuration.ts';
+import type { IpamConfiguration } from './ipam-configuration.ts';
 import { parseResource } from './parse.ts';
 
 function configuration(spec: object): IpamConfiguration {
@@ -13,13 +13,4 @@ function configuration(spec: object): IpamConfiguration {
 test('IPAMConfiguration takes the defaults of Calico, written out', () => {
   const spec = { strictAffinity: false, autoAllocateBlocks: true, maxBlocksPerHost: 0, ipCooldownSeconds: 60 };
   assert.deepEqual(configuration(spec).spec, spec);
-  assert.deepEqual(withoutEffect(configuration(spec)), []);
-});
-
-test('withoutEffect() names what is not in force, and the rest is', () => {
-  const given = configuration({ strictAffinity: true, autoAllocateBlocks: false, ipCooldownSeconds: 60 });
-  assert.equal(given.spec.ipCooldownSeconds, 60);
-  assert.deepEqual(withoutEffect(given), [
-    'Cannot follow spec.autoAllocateBlocks of IPAMConfiguration "default": nodes claim blocks as they need them, up to maxBlocksPerHost, expected true',
-  ]);
 });

@@ -21,7 +21,7 @@ export const ipamConfigurationSchema = z.looseObject({
     maxBlocksPerHost: z.int().min(0).exactOptional(),
     /** `false` allows a node to borrow from blocks of other nodes. It demands nothing, and no node here ever does. */
     strictAffinity: z.boolean().exactOptional(),
-    /** `false` has no effect, and `withoutEffect()` says so. */
+    /** `false`: nodes claim no new blocks and go on with those that they have. Absent: true. */
     autoAllocateBlocks: z.boolean().exactOptional(),
     /**
      * How long nobody must have used an address or a block before it is set free by itself. Absent: 15 minutes. 0: never.
@@ -31,13 +31,6 @@ export const ipamConfigurationSchema = z.looseObject({
 });
 
 export type IpamConfiguration = z.output<typeof ipamConfigurationSchema>;
-
-/** Sentences about settings that are not in force as written. */
-export function withoutEffect({ metadata, spec }: IpamConfiguration): readonly string[] {
-  if (spec.autoAllocateBlocks !== false) return [];
-  const why = 'nodes claim blocks as they need them, up to maxBlocksPerHost';
-  return [`Cannot follow spec.autoAllocateBlocks of IPAMConfiguration "${metadata.name}": ${why}, expected true`];
-}
 
 /** In milliseconds; `undefined`: what leaked stays until somebody sets it free by hand. */
 export function leakGraceMs(configuration: IpamConfiguration | undefined): number | undefined {

@@ -7,7 +7,6 @@
 import { nodeAddresses } from '../../bgp/model/node-addresses.ts';
 import { keyOf, type Resource, type ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
-import { type IpamConfiguration, withoutEffect } from '../../datastore/resources/ipam-configuration.ts';
 import type { Change } from '../../lib/change.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { IfName } from '../../lib/linux/if-name.ts';
@@ -158,13 +157,9 @@ export function createModel({ node, ...rendering }: { readonly node: string } & 
     problems: () => [
       ...resources.problems(),
       ...[...resources.allButPods()].flatMap(problemsOf),
-      ...ipamProblems(resources.ipamConfiguration()),
       ...routing.problems(),
     ],
   };
 }
 
 const NO_LABELS: Labels = {};
-
-const ipamProblems = (configuration: IpamConfiguration | undefined): readonly string[] =>
-  configuration === undefined ? [] : withoutEffect(configuration);
