@@ -36,8 +36,15 @@ async function show(ip: string | undefined, { blocks, pool, json, ...options }: 
 const poolTable = (pools: readonly PoolUse[]): string =>
   printTable([
     ['POOL', 'CIDR', 'ADDRESSES', 'BLOCKS', 'IN USE', 'STATE'],
-    ...pools.map(({ name, cidr, addresses, blocks, mostBlocks, used, state }) => [
-      ...[name, cidr, `${BigInt(addresses)}`, `${blocks} of ${BigInt(mostBlocks)}`, orUnknown(used), state],
+    ...pools.map(({ name, cidr, addresses, blocks, mostBlocks, used, state, why }) => [
+      ...[
+        name,
+        cidr,
+        `${BigInt(addresses)}`,
+        `${blocks} of ${BigInt(mostBlocks)}`,
+        orUnknown(used),
+        why === undefined ? state : `${state}: ${why}`,
+      ],
     ]),
   ]);
 

@@ -1,6 +1,7 @@
 // What `margay ipam show` knows of pools, blocks and single addresses. Travels as JSON; a key that is absent is not known.
 import { blockSizeOf, type IpPool } from '../../datastore/resources/ip-pool.ts';
 import { podIps } from '../../datastore/resources/pod.ts';
+import { unfit } from '../../ipam/model/choose-pools.ts';
 import { type Cidr, cidrContains, cidrLength, cidrSize } from '../../lib/cidr.ts';
 import type { Ip } from '../../lib/ip.ts';
 import type { IpamWorld } from './world.ts';
@@ -13,7 +14,9 @@ export type PoolUse = {
   readonly mostBlocks: number;
   /** Absent: an agent did not answer. */
   readonly used?: number;
-  readonly state: 'in service' | 'disabled' | 'manual';
+  readonly state: 'in service' | 'disabled' | 'manual' | 'out of service';
+  /** Of what is out of service without being disabled. */
+  readonly why?: string;
 };
 
 export function poolUses(world: IpamWorld): readonly PoolUse[] {
@@ -27,7 +30,7 @@ export function poolUses(world: IpamWorld): readonly PoolUse[] {
       ...{ name, cidr, addresses: Number(cidrSize(cidr)), blocks: blocks.length },
       mostBlocks: 2 ** (blockSizeOf(pool) - cidrLength(cidr)),
       ...(known.length < blocks.length ? {} : { used: known.reduce((sum, used) => sum + used, 0) }),
-      state: stateOf(pool),
+      ...stateOf(pool, world.pools),
     };
   });
 }
@@ -85,5 +88,9 @@ export function addressUse(ip: Ip, { pools, blocks, reservations, views, pods }:
   };
 }
 
-const stateOf = ({ spec }: IpPool): PoolUse['state'] =>
-  spec.disabled === true ? 'disabled' : spec.assignmentMode === 'Manual' ? 'manual' : 'in service';
+function stateOf(pool: IpPool, pools: readonly IpPool[]): Pick<PoolUse, 'state' | 'why'> {
+  if (pool.spec.disabled === true) return { state: 'disabled' };
+  const why = unfit(pool, pools);
+  if (why !== undefined) return { state: 'out of service', why };
+  return { state: pool.spec.assignmentMode === 'Manual' ? 'manual' : 'in service' };
+}

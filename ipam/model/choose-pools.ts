@@ -75,8 +75,8 @@ function canonical(text: string): string | undefined {
   return parsed.ok ? parsed.value : undefined;
 }
 
-/** Why the pool serves no pod at all. */
-function unfit(pool: IpPool, pools: readonly IpPool[]): string | undefined {
+/** Why the pool, one of `pools`, serves no pod at all. */
+export function unfit(pool: IpPool, pools: readonly IpPool[]): string | undefined {
   const { disabled, allowedUses = [] } = pool.spec;
   if (disabled === true) return 'spec.disabled is true';
   if (pool.metadata.deletionTimestamp !== undefined) return 'it is being deleted';
