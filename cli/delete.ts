@@ -6,8 +6,9 @@ import { collect } from './collect.ts';
 import { addDatastoreOptions, type DatastoreOptions, openCliStore } from './datastore-option.ts';
 import { readManifests } from './objects-files.ts';
 import { parseAsked, pluralOf, singularOf } from './objects-kind.ts';
+import { listObjects } from './objects-list.ts';
 import { failedWith, notFound, reportFailure } from './objects-report.ts';
-import { parseLabelSelector } from './objects-selector.ts';
+import { type LabelMatcher, parseLabelSelector } from './objects-selector.ts';
 
 type DeleteOptions = DatastoreOptions & {
   readonly filename?: readonly string[];
@@ -93,13 +94,25 @@ async function targetsOfWords(
   const targets: Target[] = [];
   for (const kind of kinds) {
     const namespace = KINDS[kind].namespaced ? (options.namespace ?? 'default') : undefined;
-    const found = many ? (await store.list(kind, namespace)).items : [];
-    const selected = found.filter(({ metadata }) => matches.value(metadata.labels ?? {}));
-    for (const name of many ? selected.map(({ metadata }) => metadata.name) : names) {
-      targets.push({ kind, namespace, name });
-    }
+    const selected = many ? await selectedOf(store, kind, namespace, options.selector, matches.value) : names;
+    targets.push(...selected.map((name) => ({ kind, namespace, name })));
   }
   return targets;
+}
+
+/** Names of them. Those that cannot be read are among all, and under no label: their labels may be what is wrong. */
+async function selectedOf(
+  store: Store,
+  kind: Kind,
+  namespace: string | undefined,
+  selector: string | undefined,
+  matches: LabelMatcher,
+): Promise<readonly string[]> {
+  const { items, unreadable } = await listObjects(store, kind, namespace);
+  const readable = items.filter(({ metadata }) => matches(metadata.labels ?? {})).map(({ metadata }) => metadata.name);
+  if (selector === undefined) return [...readable, ...unreadable.keys()];
+  for (const sentence of unreadable.values()) reportFailure(new Error(sentence));
+  return readable;
 }
 
 async function remove(store: Store, { kind, namespace, name }: Target, ignoreNotFound: boolean): Promise<void> {

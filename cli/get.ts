@@ -4,6 +4,7 @@ import { KINDS, type Kind, type Resource } from '../datastore/resources/index.ts
 import type { Store } from '../datastore/store.ts';
 import { addDatastoreOptions, type DatastoreOptions, openCliStore } from './datastore-option.ts';
 import { parseAsked, pluralOf } from './objects-kind.ts';
+import { listReadable } from './objects-list.ts';
 import { OUTPUTS, type Output, printNames, printObjects, printTable } from './objects-print.ts';
 import { notFound, reportFailure } from './objects-report.ts';
 import { type LabelMatcher, parseLabelSelector } from './objects-selector.ts';
@@ -67,7 +68,7 @@ async function runGet(words: readonly string[], options: GetOptions): Promise<vo
 async function find<K extends Kind>(store: Store, kind: K, question: Question): Promise<readonly Resource[]> {
   const { names, namespace, matches } = question;
   if (names.length === 0) {
-    const { items } = await store.list(kind, KINDS[kind].namespaced ? namespace : undefined);
+    const items = await listReadable(store, kind, namespace);
     return items.filter(({ metadata }) => matches(metadata.labels ?? {}));
   }
   const found: Resource[] = [];

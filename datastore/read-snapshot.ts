@@ -25,3 +25,7 @@ export async function readSnapshot(store: Pick<Store, 'watch'>, kinds: readonly 
   }
   return { resources, unreadable };
 }
+
+/** `key` as in `unreadable`, and its value. */
+export const unreadableSentence = ([key, why]: readonly [ResourceKey, string]): string =>
+  `Cannot read ${key.replace('/', ' "')}": ${why}`;

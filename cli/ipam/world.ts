@@ -1,7 +1,7 @@
 // All that is known of addresses: the objects of the datastore, and the views of the agents that answer.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { readSnapshot } from '../../datastore/read-snapshot.ts';
+import { readSnapshot, unreadableSentence } from '../../datastore/read-snapshot.ts';
 import { isOfKind, type Kind, type ResourceKey } from '../../datastore/resources/index.ts';
 import type { IpBlock } from '../../datastore/resources/ip-block.ts';
 import type { IpPool } from '../../datastore/resources/ip-pool.ts';
@@ -88,7 +88,7 @@ export async function readIpamWorld(store: Store, options: IpamOptions): Promise
     }),
   );
   const { resources, unreadable } = await readSnapshot(store, WORLD_KINDS);
-  for (const [key, why] of unreadable) silent.push(`Cannot read ${key.replace('/', ' "')}": ${why}`);
+  silent.push(...[...unreadable].map(unreadableSentence));
   const items = <K extends (typeof WORLD_KINDS)[number]>(kind: K) =>
     resources.filter((resource) => isOfKind(resource, kind));
   return {
