@@ -64,13 +64,22 @@ export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Pro
   await applied(() => endpoints.attach(attachment), attachment);
   markAttached(deps, attachment, mtu);
 
-  // One turn of the event loop, so that a caller that has gone is known to have gone.
-  await setImmediate();
-  if (signal.aborted) throw abandoned(request);
-  undo.commit();
   const { dns } = config;
   const result = { hostIfName: hostName, ifName, netns, mac, ips, mtu, ...(dns === undefined ? {} : { dns }) };
-  return printResult(result, config.cniVersion);
+  const answer = printResult(result, config.cniVersion);
+  await callersHeard();
+  if (signal.aborted) throw abandoned(request);
+  undo.commit();
+  return answer;
+}
+
+/**
+ * A caller that has gone is known to have gone. The loop asks the kernel between two of its rounds of immediates, and all
+ * the work may have been done in the round of the call itself, with no question since.
+ */
+async function callersHeard(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
 
 function familiesFor(deps: CniDeps, wishes: Wishes, namespace: string): readonly Family[] {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hostIfName } from '../lib/linux/if-name.ts';
@@ -9,6 +10,7 @@ import { waitFor } from '../lib/wait-for.ts';
 import { failed, nodeAndPod, nothingLeft, outcome, succeeded } from '../test/support/cni-answers.ts';
 import { cniNode } from '../test/support/cni-node.ts';
 import { testNetns } from '../test/support/netns.ts';
+import { encodeFrame } from './frame.ts';
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
@@ -281,6 +283,32 @@ test('an ADD that nobody waits for any more is undone', async (t) => {
   );
 });
 
+test('an ADD whose caller went before it began is undone, however quick it is', async (t) => {
+  const { node, pod } = await nodeAndPod(t);
+  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  // The agent finds the call and its end together.
+  node.agent().process.kill('SIGSTOP');
+  const caller = connect(node.config.socket);
+  await new Promise((resolve) => caller.write(frameOf(id), resolve));
+  caller.destroy();
+  await once(caller, 'close');
+  node.agent().process.kill('SIGCONT');
+  // In the queue of the same container.
+  succeeded(await node.call({ command: 'ADD', ...id }));
+});
+
+test('an ADD whose answer cannot be printed leaves nothing', async (t) => {
+  const { node, pod } = await nodeAndPod(t);
+  const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  const { socket, spool } = node.config;
+  const config = { cniVersion: '1.1.0', name: 'margay', type: 'margay', agentSocket: socket, spoolDirectory: spool };
+  const dns = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+  const stdin = `${JSON.stringify(config).slice(0, -1)},"dns":${dns}}`;
+  assert.equal(failed(await node.call({ command: 'ADD', ...id, stdin })).code, 199);
+  await nothingLeft(node, pod);
+  assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
+});
+
 test('GC removes what the runtime does not list, STATUS is well', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const other = await testNetns(t, 'other');
@@ -344,3 +372,15 @@ test('many pods at once come and go', async (t) => {
   for (const pod of pods) await nothingLeft(node, pod);
   assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
 });
+
+const frameOf = (id: { readonly containerId: string; readonly netns: string; readonly pod: string }): Uint8Array =>
+  encodeFrame({
+    environment: {
+      CNI_COMMAND: 'ADD',
+      CNI_CONTAINERID: id.containerId,
+      CNI_NETNS: id.netns,
+      CNI_IFNAME: 'eth0',
+      CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${id.pod}`,
+    },
+    stdin: Buffer.from(JSON.stringify({ cniVersion: '1.1.0', name: 'margay', type: 'margay' })),
+  });
