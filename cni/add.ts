@@ -1,6 +1,6 @@
 // ADD: address, links, then the pod's rules and routes, and only then the answer. Whatever fails, nothing stays.
 import { setImmediate } from 'node:timers/promises';
-import { CONTAINER_NAMESPACE, partsOf } from '../ipam/handle.ts';
+import { CONTAINER_NAMESPACE, type Handle, partsOf } from '../ipam/handle.ts';
 import type { AssignOutcome } from '../ipam/ipam.ts';
 import { JournalError } from '../ipam/journal-error.ts';
 import { type Family, ipFamily } from '../lib/ip.ts';
@@ -11,6 +11,7 @@ import { CNI_CODE, CniError } from './errors.ts';
 import type { CniDeps } from './handler.ts';
 import { printResult } from './result.ts';
 import type { CniRequest } from './spec.ts';
+import type { Wiring } from './wiring.ts';
 import { type Wishes, wishesOf } from './wishes.ts';
 
 type Add = Extract<CniRequest, { kind: 'add' }>;
@@ -90,10 +91,9 @@ function familiesFor(deps: CniDeps, wishes: Wishes, namespace: string): readonly
   return served.length === 0 ? [4] : served;
 }
 
-// The name of a host end is a hash of 44 bits. Only an earlier sandbox of the same pod makes room. Of what was taken up
-// after a lost journal the namespace is not known: it is that of its container.
+// The name of a host end is a hash of 44 bits. Only an earlier sandbox of the same pod makes room.
 function refuseTakenName({ ipam, wiring }: CniDeps, request: Add, hostName: IfName): void {
-  const { handle, containerId, ifName, netns, namespace, pod } = request;
+  const { handle, containerId, ifName, namespace, pod } = request;
   const holders = ipam
     .assignments()
     .filter((each) => each.hostIfName === hostName && each.state === 'attached' && each.handle !== handle);
@@ -105,10 +105,10 @@ function refuseTakenName({ ipam, wiring }: CniDeps, request: Add, hostName: IfNa
       'The names of these two pods have the same hash: give one of them another name, or run it on another node',
     );
   }
-  const sibling = holders
-    .map((each) => ({ netns: each.netns || netns, ...partsOf(each.handle) }))
-    .find((each) => each.containerId === containerId && wiring.isWired(each));
-  if (sibling === undefined) return;
+  const siblings = holders.map((each) => each.handle).filter((each) => partsOf(each).containerId === containerId);
+  const standing = siblings.find((each) => stands(wiring, each));
+  if (standing === undefined) return;
+  const sibling = partsOf(standing);
   throw new CniError(
     CNI_CODE.alreadyAttached,
     `Cannot attach interface "${ifName}" of network "${partsOf(handle).network}": the container has "${sibling.ifName}" of network "${sibling.network}", expected one interface per pod`,
@@ -117,13 +117,10 @@ function refuseTakenName({ ipam, wiring }: CniDeps, request: Add, hostName: IfNa
 }
 
 // What an ADD left that was killed half-way, or whose namespace is gone. An attachment that stands is an error.
-async function clearLeftovers(
-  { ipam, wiring, endpoints, log }: CniDeps,
-  { handle, netns, ifName }: Add,
-): Promise<void> {
+async function clearLeftovers({ ipam, wiring, endpoints, log }: CniDeps, { handle, ifName }: Add): Promise<void> {
   const before = ipam.find(handle);
   if (before === undefined) return;
-  if (before.state === 'attached' && (before.netns || netns) === netns && wiring.isWired({ netns, ifName })) {
+  if (before.state === 'attached' && stands(wiring, handle)) {
     throw new CniError(
       CNI_CODE.alreadyAttached,
       `Cannot attach interface "${ifName}": this container has it with ${before.ips.join(', ')}, expected none`,
@@ -135,6 +132,9 @@ async function clearLeftovers(
   await wiring.unwirePod({ handle, hostIfName: before.hostIfName });
   ipam.release(handle);
 }
+
+// Asked of its link: the namespace may have another path by now, and the path lead to another namespace.
+const stands = (wiring: Wiring, handle: Handle): boolean => wiring.wired().some((link) => link.handle === handle);
 
 function assigned(outcome: AssignOutcome, { namespace, pod }: Add) {
   const sentence = (why: string): string => `Cannot assign an address to pod "${namespace}/${pod}": ${why}`;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -154,15 +155,19 @@ test('ADD whose last word the journal does not take leaves nothing, and may be t
   succeeded(await node.call({ command: 'ADD', ...id }));
 });
 
-test('ADD again is an error that changes nothing', async (t) => {
+test('ADD again is an error that changes nothing, also by another path or for another namespace', async (t) => {
   const { node, pod } = await nodeAndPod(t);
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
-  const first = succeeded(await node.call({ command: 'ADD', ...id }));
-  assert.equal(failed(await node.call({ command: 'ADD', ...id })).code, 100);
-  assert.deepEqual(outcome(await node.call({ command: 'CHECK', ...id, config: { prevResult: first } })), {
-    exitCode: 0,
-    stdout: '',
-  });
+  const prevResult = succeeded(await node.call({ command: 'ADD', ...id }));
+  const alias = join(node.folder, 'netns');
+  symlinkSync(pod.path, alias);
+  for (const netns of [pod.path, alias, (await testNetns(t, 'other')).path]) {
+    assert.equal(failed(await node.call({ command: 'ADD', ...id, netns })).code, 100, netns);
+    assert.deepEqual(outcome(await node.call({ command: 'CHECK', ...id, config: { prevResult } })), {
+      exitCode: 0,
+      stdout: '',
+    });
+  }
 });
 
 test('a new sandbox of a pod takes over, and a late DEL of the old one leaves it alone', async (t) => {
