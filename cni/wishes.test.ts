@@ -82,6 +82,7 @@ test('wishesOf() ignores annotations that are not valid, and says so', async (t)
     { name: 'a family of ours', given: { ipFamilies: '["IPv5"]' }, why: /ipFamilies/ },
     { name: 'a group', given: { hwAddr: '01:00:00:00:00:01' }, why: /the first one even/ },
     { name: 'zero', given: { hwAddr: '00:00:00:00:00:00' }, why: /all zero/ },
+    { name: 'of the gateway', given: { hwAddr: 'EE:EE:EE:EE:EE:EE' }, why: /that of every pod's gateway/ },
     { name: 'pools', given: { ipv4pools: '{}' }, why: /ipv4pools/ },
     { name: 'huge', given: { ipv4pools: `["${'x'.repeat(5000)}"]` }, why: /ipv4pools/ },
   ];
@@ -115,6 +116,12 @@ test('wishesOf() refuses what the runtime says wrong', async (t) => {
       given: { config: { runtimeConfig: { mac: 'ff:ff:ff:ff:ff:ff' } } },
       code: 7,
       text: /first one even/,
+    },
+    {
+      name: "the gateway's MAC",
+      given: { config: { runtimeConfig: { mac: 'ee:ee:ee:ee:ee:ee' } } },
+      code: 7,
+      text: /^Cannot use runtimeConfig\.mac "ee:ee:ee:ee:ee:ee": it is that of every pod's gateway, expected another$/,
     },
     { name: 'IP', given: { args: 'IP=a' }, code: 4, text: /IP of CNI_ARGS/ },
     { name: 'MAC', given: { args: 'MAC=a' }, code: 4, text: /MAC of CNI_ARGS "a"/ },

@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { type Family, type Ip, ipFamily, parseIp } from '../lib/ip.ts';
 import { CNI_CODE, CniError } from './errors.ts';
+import { HOST_MAC } from './pod-side.ts';
 import type { NetConf } from './spec.ts';
 
 /** What the datastore knows of a pod. */
@@ -77,13 +78,14 @@ export function wishesOf(
   };
 }
 
-/** An address for one interface: not of a group, not all zero. */
+/** An address for one interface: not of a group, not all zero, and not that of the host end, which is its gateway's. */
 const macSchema = z
   .string()
   .trim()
   .toLowerCase()
   .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, 'expected six hex bytes with colons, the first one even')
-  .refine((mac) => mac !== '00:00:00:00:00:00', 'all zero, expected an address');
+  .refine((mac) => mac !== '00:00:00:00:00:00', 'all zero, expected an address')
+  .refine((mac) => mac !== HOST_MAC, "it is that of every pod's gateway, expected another");
 
 /** The prefix length that the CNI conventions allow says nothing here: each address stands alone. */
 const ipSchema = z.string().transform((text, context): Ip => {
