@@ -17,7 +17,7 @@ const configSchema = z.strictObject({
   runDirectory: z.string().startsWith('/').default('/run/margay'),
   /** A folder of its own, for root alone. Journal of addresses and the spool of DELs. Survives a reboot. */
   stateDirectory: z.string().startsWith('/').default('/var/lib/margay'),
-  /** MTU of pod interfaces in bytes, 1280 to 65535. Absent: that of the interface with the node's address. */
+  /** MTU of pod interfaces in bytes, 1280 to 65535. Absent: that of the uplink. */
   mtuBytes: z.int().min(1280).max(65535).exactOptional(),
   /**
    * `auto`: where the kernel can, nobody but the agent may change its nftables table. `off`: the table is open to other

@@ -3,7 +3,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import type { Ip } from '../lib/ip.ts';
 import { listAddresses } from '../lib/linux/addresses.ts';
-import { findLink } from '../lib/linux/links.ts';
+import { IF_PREFIX } from '../lib/linux/if-name.ts';
+import { findLink, type Link, listLinks } from '../lib/linux/links.ts';
 import type { Rtnl } from '../lib/linux/rtnl.ts';
 import type { Log } from '../lib/log.ts';
 
@@ -17,8 +18,9 @@ export type PodMtu = {
 };
 
 /**
- * The configured MTU, else that of the interface with one of the node's addresses, else 1500. Whenever it is asked for and
- * differs from the last time, `path` is replaced by a file with the number.
+ * The configured MTU, else that of the interface with one of the node's addresses, else 1500. Where that interface leads
+ * nowhere, as the loopback of a node that speaks BGP over several links, it is the smallest of those that may. Whenever it
+ * is asked for and differs from the last time, `path` is replaced by a file with the number.
  */
 export function createPodMtu(options: {
   readonly rtnl: Rtnl;
@@ -30,16 +32,16 @@ export function createPodMtu(options: {
   const { rtnl, nodeAddresses, configuredBytes, path, log } = options;
   let written: number | undefined;
   // Every pod asks, and a node has as many addresses as pods.
-  let uplink: { readonly of: string; readonly name: string | undefined } | undefined;
-  const uplinkName = (): string | undefined => {
+  let uplinks: { readonly of: string; readonly names: readonly string[] } | undefined;
+  const uplinkNames = (): readonly string[] => {
     const addresses = nodeAddresses();
     const of = addresses.join();
-    if (uplink?.of !== of) uplink = { of, name: nameOfLinkWith(rtnl, addresses) };
-    return uplink.name;
+    if (uplinks?.of !== of) uplinks = { of, names: uplinksWith(rtnl, addresses) };
+    return uplinks.names;
   };
   const uplinkMtu = (): number => {
-    const name = uplinkName();
-    return (name === undefined ? undefined : rtnl.linkMtu(name)) ?? FALLBACK_BYTES;
+    const found = uplinkNames().flatMap((name) => rtnl.linkMtu(name) ?? []);
+    return found.length === 0 ? FALLBACK_BYTES : Math.min(...found);
   };
   const bytes = (): number => {
     const mtuBytes = configuredBytes ?? uplinkMtu();
@@ -57,12 +59,25 @@ export function createPodMtu(options: {
   return {
     bytes,
     addressesChanged: () => {
-      uplink = undefined;
+      uplinks = undefined;
     },
   };
 }
 
-function nameOfLinkWith(rtnl: Rtnl, addresses: readonly Ip[]): string | undefined {
+function uplinksWith(rtnl: Rtnl, addresses: readonly Ip[]): readonly string[] {
   const index = listAddresses(rtnl).find(({ ip }) => addresses.includes(ip))?.index;
-  return index === undefined ? undefined : findLink(rtnl, { index })?.name;
+  const link = index === undefined ? undefined : findLink(rtnl, { index });
+  if (link === undefined) return [];
+  const uplinks = leadsNowhere(link) ? linksThatLeadOn(listLinks(rtnl)) : [link];
+  return uplinks.map(({ name }) => name);
 }
+
+/** Links that are up and may lead to other machines: the physical ones, where there are any. */
+export function linksThatLeadOn(links: readonly Link[]): readonly Link[] {
+  const others = links.filter((each) => each.up && !leadsNowhere(each) && !each.name.startsWith(IF_PREFIX));
+  const physical = others.filter(({ kind }) => kind === undefined);
+  return physical.length > 0 ? physical : others;
+}
+
+// The kernel makes `lo` the first link of every namespace (include/net/flow.h LOOPBACK_IFINDEX).
+const leadsNowhere = ({ index, kind }: Link): boolean => index === 1 || kind === 'dummy';

@@ -22,6 +22,27 @@ test('pods have the MTU of the uplink, also of one that changes', async (t) => {
   assert.deepEqual(await before.cni('CHECK'), { code: 0, stdout: '' });
 });
 
+test("where the node's address is on the loopback, pods have the smallest MTU of the links that lead on", async (t) => {
+  const node = await agentNode(t);
+  const commands = [
+    'ip link set lo up',
+    'ip address delete 198.51.100.11/24 dev eth0',
+    'ip address add 198.51.100.11/32 dev lo',
+    // A pair: the other end is this node's too.
+    'ip link set eth0 mtu 9000',
+    'ip link set uplink mtu 8000',
+  ];
+  for (const command of commands) await node.netns.exec('sh', '-c', command);
+  await node.start();
+  assert.equal(told(node), '8000\n');
+  assert.match(await linkOf(await node.addPod('shop', 'web')), / mtu 8000 /);
+  // Pods' own links say nothing about the way out.
+  await node.kill();
+  await node.netns.exec('ip', 'link', 'set', 'uplink', 'mtu', '9000');
+  await node.start();
+  assert.equal(told(node), '9000\n');
+});
+
 test('a configured MTU is that of pods', async (t) => {
   const node = await agentNode(t, { mtuBytes: 1400 });
   await node.start();
