@@ -1,11 +1,11 @@
 // Puts the plugin where a container runtime looks for it, and takes it away again. The list comes last and goes first:
 // Kubernetes takes a node with a list for one that can start pods.
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import { statusProblem, supportedVersions } from './ask-plugin.ts';
 import { type ChainedName, findChained } from './chained.ts';
 import { type ListVersion, listVersion } from './list-version.ts';
-import { replaceFile } from './replace-file.ts';
+import { removeFile, replaceFile } from './replace-file.ts';
 import type { CniVersion } from './spec.ts';
 
 export type CniFolders = {
@@ -28,8 +28,9 @@ export type CniInstallation = CniFolders & {
 
 const CONFLIST = '10-margay.conflist';
 const EXECUTABLE = 'margay';
+const CONFIGURATIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 
-/** `list` and `program` are paths; `warnings` tells what is missing, as sentences for the user. */
+/** `list` and `program` are paths; `warnings` tells what is missing or in the way, as sentences for the user. */
 export type CniInstalled = ListVersion & {
   readonly list: string;
   readonly program: string;
@@ -58,14 +59,32 @@ export function installCni(installation: CniInstallation): CniInstalled {
   if (why !== undefined) throw new Error(`Cannot install the network configuration "${path}": ${why}`);
   const text = Buffer.from(`${JSON.stringify(list, undefined, 2)}\n`);
   replaceFile(path, () => text, 0o600);
-  return { ...version, list: path, program, plugins: list.plugins.map(({ type }) => type), warnings };
+  return {
+    ...version,
+    list: path,
+    program,
+    plugins: list.plugins.map(({ type }) => type),
+    warnings: [...warnings, ...shadowing(confDirectory)],
+  };
 }
 
-/** What is not there is no error. */
+/** What is not there is no error. @throws Error when something cannot be removed */
 export function uninstallCni(folders: CniFolders): void {
-  rmSync(join(folders.confDirectory, CONFLIST), { force: true });
-  rmSync(programPath(folders), { force: true });
+  removeFile(join(folders.confDirectory, CONFLIST));
+  removeFile(programPath(folders));
 }
+
+/** Of several configurations a runtime takes the one whose name comes first (libcni ConfFiles(), sorted). */
+function shadowing(folder: string): readonly string[] {
+  const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
+  const names = entries.filter((each) => !each.isDirectory()).map(({ name }) => name);
+  return names
+    .filter((name) => name < CONFLIST && CONFIGURATIONS.includes(extname(name)))
+    .sort()
+    .map((name) => `"${name}" comes before "${CONFLIST}" in "${folder}": ${SHADOWED}`);
+}
+
+const SHADOWED = 'the runtime goes by it, and no pod is attached by Margay. Remove it, or move it elsewhere';
 
 const programPath = ({ binDirectories: [first] }: CniFolders): string => join(first, EXECUTABLE);
 

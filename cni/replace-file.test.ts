@@ -13,7 +13,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { replaceFile } from './replace-file.ts';
+import { removeFile, replaceFile } from './replace-file.ts';
 
 test('content and name are on disk, in this order', (t) => {
   const path = join(folderFor(t), 'file');
@@ -65,6 +65,15 @@ test('what is not what was meant does not get the name', (t) => {
   assert.throws(() => replaceFile(path, source, 0o755), /Cannot write ".*file": SHA-256 is [0-9a-f]{64}, expected/);
   assert.equal(readFileSync(path, 'utf8'), 'old');
   assert.deepEqual(readdirSync(folder), ['file']);
+});
+
+test('removeFile() takes what killed processes left of it, and nothing else', (t) => {
+  const folder = folderFor(t);
+  for (const name of ['file', '.margay-12345', 'margay-6', 'other']) writeFileSync(join(folder, name), '');
+  removeFile(join(folder, 'file'));
+  removeFile(join(folder, 'file'));
+  removeFile(join(folder, 'never', 'was'));
+  assert.deepEqual(readdirSync(folder), ['margay-6', 'other']);
 });
 
 /** `call` makes the call itself: nothing is replaced. */

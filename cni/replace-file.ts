@@ -3,10 +3,12 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -20,24 +22,48 @@ import { dirname, join } from 'node:path';
  */
 export function replaceFile(path: string, content: () => Uint8Array, mode: number): void {
   const folder = dirname(path);
-  try {
+  const temporary = join(folder, `${TEMPORARY}${process.pid}`);
+  const given = content();
+  attempt('write', path, () => {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : cause;
-    throw new Error(`Cannot write "${path}": ${why}, expected a folder that is there or can be made`, { cause });
-  }
-  // A dot: runtimes read no such names.
-  const temporary = join(folder, `.margay-${process.pid}`);
-  rmSync(temporary, { force: true });
+    rmSync(temporary, { force: true });
+  });
   try {
-    writeToDisk(temporary, content(), mode);
+    attempt('write', path, () => writeToDisk(temporary, given, mode));
     const [found, meant] = [sha256(readFileSync(temporary)), sha256(content())];
     if (found !== meant)
       throw new Error(`Cannot write "${path}": SHA-256 is ${found}, expected ${meant} of its source`);
-    renameSync(temporary, path);
-    withFile(folder, 'r', 0, fsyncSync);
+    attempt('write', path, () => {
+      renameSync(temporary, path);
+      withFile(folder, 'r', 0, fsyncSync);
+    });
   } finally {
     rmSync(temporary, { force: true });
+  }
+}
+
+/** Removes the file, and what killed processes left of it half written. What is not there is no error. @throws Error */
+export function removeFile(path: string): void {
+  attempt('remove', path, () => {
+    rmSync(path, { force: true });
+    const folder = dirname(path);
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      if (name.startsWith(TEMPORARY)) rmSync(join(folder, name), { force: true });
+    }
+  });
+}
+
+/** A dot: runtimes read no such names. */
+const TEMPORARY = '.margay-';
+
+function attempt(verb: 'write' | 'remove', path: string, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot ${verb} "${path}": ${why}, expected a folder that is there or can be made, and writable`, {
+      cause,
+    });
   }
 }
 

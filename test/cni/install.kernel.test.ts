@@ -1,7 +1,8 @@
 // `margay cni install` and `uninstall` as a user runs them, with the agent and the reference plugins of Debian: the list is
 // there only while an agent can serve, names only what the runtime will find, and all of it goes again.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { cniExecutable, cniNode } from '../support/cni-node.ts';
@@ -106,6 +107,48 @@ test('margay cni install and uninstall', async (t) => {
     const { status, stderr } = install(...options, '--conf-dir', path);
     assert.equal(status, 1);
     assert.match(stderr, /^margay: Cannot write ".*\/portmap\/10-margay\.conflist": EEXIST.*, expected a folder that /);
+  });
+
+  await t.test('a folder that cannot be written to is named, and nothing stays', () => {
+    const { options, bin, conf } = folders('unwritable', ...PLUGINS);
+    mkdirSync(conf);
+    for (const [folder, file] of [
+      [bin, 'margay'],
+      [conf, '10-margay.conflist'],
+    ] as const) {
+      const before = readdirSync(folder);
+      execFileSync('mount', ['--bind', '-o', 'ro', folder, folder]);
+      try {
+        const { status, stderr } = install(...options);
+        assert.equal(status, 1);
+        const said = `^margay: Cannot write ".*/${file}": EROFS.*, expected a folder that .*\\n$`;
+        assert.match(stderr, new RegExp(said));
+      } finally {
+        execFileSync('umount', [folder]);
+      }
+      assert.deepEqual(readdirSync(folder), before);
+    }
+    mkdirSync(join(conf, '10-margay.conflist'));
+    const { status, stderr } = margay(['cni', 'uninstall', ...options]);
+    assert.equal(status, 1);
+    assert.match(stderr, /^margay: Cannot remove ".*\/10-margay\.conflist": .*EISDIR.*, expected .*\n$/);
+  });
+
+  await t.test('a configuration that the runtime takes before ours is told of, and is not touched', () => {
+    const { options, conf } = folders('shadowed', ...PLUGINS);
+    mkdirSync(join(conf, '01-folder.conf'), { recursive: true });
+    const files = ['00-old.conf', '10-calico.conflist', '10-calico.conflist.bak', '20-other.conflist'];
+    for (const name of files) writeFileSync(join(conf, name), '{}');
+    const { status, stderr } = install(...options);
+    assert.equal(status, 0);
+    assert.deepEqual(
+      stderr
+        .split('\n')
+        .map((line) => /^margay: warning: (".*") comes before ".*": the runtime goes by it/.exec(line)?.[1]),
+      ['"00-old.conf"', '"10-calico.conflist"', undefined],
+    );
+    assert.equal(margay(['cni', 'uninstall', ...options]).status, 0);
+    assert.deepEqual(readdirSync(conf), [files[0], '01-folder.conf', ...files.slice(1)]);
   });
 
   await t.test('without a required plugin there is nothing', () => {
