@@ -1,6 +1,7 @@
 // DELs that no agent answered: the spool by itself, and with the real executable and an agent process.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -34,6 +35,9 @@ test('replay() carries out what is good and drops what never will be', async (t)
     '.unfinished-long-ago': del,
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  // Nobody ever writes to it.
+  execFileSync('mkfifo', [join(folder, 'fifo')]);
+  symlinkSync('good', join(folder, 'symlink'));
   utimesSync(join(folder, '.unfinished-long-ago'), 1, 1);
   const handled: (string | undefined)[] = [];
   const handle: CniHandler = async ({ environment: { CNI_CONTAINERID: id } }) => {
@@ -41,7 +45,7 @@ test('replay() carries out what is good and drops what never will be', async (t)
     const code = id === '/' ? 4 : 104;
     return id === 'a' ? { exitCode: 0, stdout: '' } : { exitCode: 1, stdout: JSON.stringify({ code, msg: 'no' }) };
   };
-  assert.deepEqual(await createSpool(folder, handle, log).replay(), { done: 7, kept: 1 });
+  assert.deepEqual(await createSpool(folder, handle, log).replay(), { done: 9, kept: 1 });
   assert.deepEqual(handled, ['a', '/', 'later']);
   assert.deepEqual(readdirSync(folder).sort(), ['.unfinished', 'later']);
   assert.deepEqual(await createSpool(join(folder, 'never-was'), handle, log).replay(), { done: 0, kept: 0 });
@@ -123,6 +127,24 @@ test('an ADD comes after what is kept for its network and what is kept without a
   await handle({ environment, stdin: Buffer.from('{"cniVersion":"1.0.0","name":"margay"}') });
   assert.deepEqual(handled, ['DEL a', 'DEL a', 'ADD a']);
   assert.deepEqual(readdirSync(folder), [other]);
+});
+
+test('an ADD is read for what is kept for it only where something is kept', async (t) => {
+  const folder = temporary(t);
+  let readings = 0;
+  const frame = {
+    environment: { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_IFNAME: 'eth0' },
+    get stdin() {
+      readings++;
+      return Buffer.from('{}');
+    },
+  };
+  const inner: CniHandler = async () => ({ exitCode: 0, stdout: '' });
+  for (const directory of [folder, join(folder, 'never-was')]) await createSpool(directory, inner, log).handle(frame);
+  assert.equal(readings, 0);
+  writeFileSync(join(folder, 'b'), delOf('b'));
+  await createSpool(folder, inner, log).handle(frame);
+  assert.equal(readings, 1);
 });
 
 test('a DEL without an agent is carried out when there is one', async (t) => {

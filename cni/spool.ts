@@ -1,7 +1,7 @@
 // DELs that no agent answered: there was none, it hung, or it had too many callers. The executable wrote each frame into a
 // file and told the runtime that all is well, so they are carried out when the agent has begun to listen, once a minute,
 // and before the same container is attached again: a container that is back must not be taken for the one that went.
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
@@ -67,14 +67,19 @@ export function createSpool(directory: string, handle: CniHandler, log: Log): Sp
     return { done, kept };
   };
 
+  // An agent that was always there has an empty folder, and nothing of the call has to be read to know that.
+  const keptFor = (frame: CniFrame): readonly string[] => {
+    const { CNI_COMMAND, CNI_CONTAINERID = '', CNI_IFNAME = '' } = frame.environment;
+    // What is longer is no attachment, and would take its time.
+    if (CNI_COMMAND !== 'ADD' || CNI_CONTAINERID.length > 128 || CNI_IFNAME.length > 15) return [];
+    const kept = filesOf(directory);
+    if (kept.length === 0) return [];
+    return spoolNames(CNI_CONTAINERID, CNI_IFNAME, networkOf(frame.stdin)).filter((file) => kept.includes(file));
+  };
+
   return {
     handle: async (frame, signal) => {
-      const { CNI_COMMAND, CNI_CONTAINERID = '', CNI_IFNAME = '' } = frame.environment;
-      // What is longer is no attachment, and would take its time.
-      const canBeKept = CNI_COMMAND === 'ADD' && CNI_CONTAINERID.length <= 128 && CNI_IFNAME.length <= 15;
-      const files = canBeKept ? spoolNames(CNI_CONTAINERID, CNI_IFNAME, networkOf(frame.stdin)) : [];
-      for (const file of files) {
-        if (!existsSync(join(directory, file))) continue;
+      for (const file of keptFor(frame)) {
         const outcome = await carryOut(file);
         if (outcome.kind === 'failed') return refusal(frame, outcome.why);
       }
@@ -125,10 +130,12 @@ const hash = (start: bigint, text: string): bigint =>
 // Read and handed over in one turn of the event loop: an ADD that finds the file gone is behind this DEL in the queue of
 // its container, and never before it.
 async function replayFile(path: string, handle: CniHandler): Promise<Outcome> {
-  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
   // The executable found somebody after all, and took it away.
-  if (size === undefined) return { kind: 'done' };
-  if (size > MAX_FILE) return { kind: 'hopeless', why: `it has ${size} bytes` };
+  if (stat === undefined) return { kind: 'done' };
+  // Reading a FIFO would wait for a writer, and all else with it.
+  if (!stat.isFile()) return { kind: 'hopeless', why: 'it is not a file' };
+  if (stat.size > MAX_FILE) return { kind: 'hopeless', why: `it has ${stat.size} bytes` };
   const decoded = decodeFrame(readFileSync(path));
   if (decoded.kind !== 'frame') {
     return { kind: 'hopeless', why: decoded.kind === 'invalid' ? decoded.why : 'it is cut off' };
@@ -152,10 +159,12 @@ function sweep(path: string, log: Log): void {
 }
 
 function filesOf(directory: string): readonly string[] {
+  // The executable makes the folder when it first needs it, and asking costs less than an error.
+  if (!existsSync(directory)) return [];
   try {
     return readdirSync(directory).sort();
   } catch {
-    // The executable makes the folder when it first needs it.
+    // Nothing that is in there can be carried out.
     return [];
   }
 }
