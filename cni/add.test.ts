@@ -5,6 +5,7 @@ import { hostIfName } from '../lib/linux/if-name.ts';
 import { failed, nodeAndPod, nothingLeft, outcome, succeeded } from '../test/support/cni-answers.ts';
 import { cniNode } from '../test/support/cni-node.ts';
 import { testNetns } from '../test/support/netns.ts';
+import { MAX_STDIN } from './frame.ts';
 
 test('an MTU that is too small for IPv6 is refused before anything is done', async (t) => {
   const node = await cniNode(t, ['10.244.0.0/16', 'fd00:10:244::/112']);
@@ -26,6 +27,17 @@ test('an MTU that is too small for IPv6 is refused before anything is done', asy
   const small = { containerId: 'c1', netns: four.pod.path, pod: 'web-0', config: { mtu: 68 } };
   succeeded(await four.node.call({ command: 'ADD', ...small }));
   assert.match(await four.pod.exec('ip', '-o', 'link', 'show', 'dev', 'eth0'), / mtu 68 /);
+});
+
+test('the longest configuration that is taken has an answer that arrives', async (t) => {
+  const { node, pod } = await nodeAndPod(t);
+  const { socket, spool } = node.config;
+  const config = { cniVersion: '1.1.0', name: 'margay', type: 'margay', agentSocket: socket, spoolDirectory: spool };
+  const withDns = (length: number): string => JSON.stringify({ ...config, dns: { domain: 'x'.repeat(length) } });
+  const stdin = withDns(MAX_STDIN - withDns(0).length);
+  const added = await node.call({ command: 'ADD', containerId: 'c1', netns: pod.path, pod: 'web-0', stdin });
+  succeeded(added);
+  assert.ok(added.stdout.length > MAX_STDIN);
 });
 
 test('a pod whose interface name another pod has is refused, and so is a second interface', async (t) => {

@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 enum { MAX_STDIN = 1 << 20, MAX_VARIABLE = 1 << 16, MAX_SPOOLED = 1024, ANSWER_MS = 60000, CONNECT_MS = 900 };
+/* An answer has what the configuration said of DNS, and the namespace's path, besides little of its own. */
+enum { MAX_ANSWER = MAX_STDIN + MAX_VARIABLE };
 
 static const char *const VARIABLES[] = {"CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS",
                                         "CNI_IFNAME",  "CNI_ARGS",        "CNI_PATH"};
@@ -160,7 +162,7 @@ static int connect_agent(void) {
 
 /* Sends the frame and prints the answer. The exit code, or -1 when there was no complete answer. */
 static int relay(int fd, long deadline) {
-  static unsigned char answer[MAX_STDIN];
+  static unsigned char answer[MAX_ANSWER];
   unsigned char head[5];
   fault_point("after connect");
   for (size_t sent = 0; sent < frame_length;) {
