@@ -24,7 +24,7 @@ export type CniDeps = {
   readonly mtu: () => number;
   /** Families that new pods of a namespace get addresses of; IPv4 when absent. */
   readonly families?: (namespace: string) => readonly Family[];
-  /** What the datastore knows of a pod; `undefined`: it does not know it, or not this one of its name. */
+  /** What the datastore knows of a pod and of its namespace; `undefined`: neither. */
   readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
   /** Absent: `honour`. */
   readonly podAddressRequests?: PodAddressRequests;

@@ -24,11 +24,13 @@ test('podFacts() knows pods by name and uid, and waits a little for them', async
     [resourceKey('Namespace', undefined, 'shop'), namespace],
   ]);
   const known = { podAnnotations: { a: 'u1' }, namespaceAnnotations: { b: '1' } };
+  const ofNamespace = { ...known, podAnnotations: {} };
   const rows = [
     { name: 'without a uid', given: {}, expected: known },
     { name: 'the same uid', given: { uid: 'u1' }, expected: known },
-    { name: 'an earlier pod of this name', given: { uid: 'u2' }, expected: undefined },
-    { name: 'another name', given: { pod: 'db' }, expected: undefined },
+    { name: 'an earlier pod of this name', given: { uid: 'u2' }, expected: ofNamespace },
+    { name: 'another name', given: { pod: 'db' }, expected: ofNamespace },
+    { name: 'another namespace', given: { namespace: 'ops' }, expected: undefined },
   ];
   for (const { name, given, expected } of rows) {
     await t.test(name, async () => {
