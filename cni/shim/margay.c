@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 enum { MAX_STDIN = 1 << 20, MAX_VARIABLE = 1 << 16, MAX_SPOOLED = 1024, ANSWER_MS = 60000, CONNECT_MS = 900 };
+/* Runtimes ask for STATUS every few seconds, and are told nothing else of the node meanwhile. */
+enum { STATUS_MS = 5000 };
 /* An answer has what the configuration said of DNS, and the namespace's path, besides little of its own. */
 enum { MAX_ANSWER = MAX_STDIN + MAX_VARIABLE };
 
@@ -259,8 +261,10 @@ static int delete_later(const char *id, const char *interface, long deadline) {
 }
 
 int main(void) {
-  long deadline = now_ms() + ANSWER_MS;
   const char *values[VARIABLE_COUNT];
+  const char *command = getenv("CNI_COMMAND");
+  int is_status = command && strcmp(command, "STATUS") == 0;
+  long deadline = now_ms() + (is_status ? STATUS_MS : ANSWER_MS);
   put("MGY1", 4);
   for (int i = 0; i < VARIABLE_COUNT; i++) {
     const char *value = values[i] = getenv(VARIABLES[i]);
@@ -284,7 +288,6 @@ int main(void) {
   frame_length += (size_t)got;
   if (read_input() != 0) return 1;
 
-  const char *command = values[0];
   if (!command || !*command) return fail(4, "Cannot use CNI_COMMAND: it is not set", "This program is run by a container runtime");
   if (strcmp(command, "VERSION") == 0) {
     printf("{\"cniVersion\":\"%s\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n", cni_version);
@@ -297,6 +300,6 @@ int main(void) {
     return delete_later(values[1], values[3], deadline);
   char message[80 + sizeof socket_path];
   snprintf(message, sizeof message, "Cannot reach the margay-node agent: \\\"%s\\\" does not answer", socket_path);
-  return fail(strcmp(command, "STATUS") == 0 ? 50 : 11, message,
+  return fail(is_status ? 50 : 11, message,
               "Start the agent of this node; agentSocket in the network configuration names its socket");
 }

@@ -71,6 +71,17 @@ test('without an agent, calls fail with "try again" within a second', async (t) 
   }
 });
 
+test('an agent that does not answer STATUS cannot serve, and nobody waits for it as for an ADD', async (t) => {
+  const { config, socket } = folder(t);
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(socket, resolve));
+  t.after(() => silent.close());
+  const { exitCode, stdout } = await call({ CNI_COMMAND: 'STATUS' }, config(), AbortSignal.timeout(30_000));
+  assert.equal(exitCode, 1);
+  const { code, msg } = JSON.parse(stdout);
+  assert.deepEqual([code, msg], [50, `Cannot reach the margay-node agent: "${socket}" does not answer`]);
+});
+
 test('without an agent, DEL is kept once per attachment, complete', async (t) => {
   const { config, spool } = folder(t);
   const environment = { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'abc', CNI_IFNAME: 'eth0', CNI_ARGS: 'K8S_POD_NAME=ü' };
@@ -207,9 +218,10 @@ test('broken JSON never breaks the executable', async (t) => {
   }
 });
 
-async function call(env: NodeJS.ProcessEnv, stdin: string | Uint8Array): Promise<Outcome> {
+async function call(env: NodeJS.ProcessEnv, stdin: string | Uint8Array, deadline?: AbortSignal): Promise<Outcome> {
   const begin = performance.now();
   const child = spawn(cniExecutable(), [], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  deadline?.addEventListener('abort', () => child.kill('SIGKILL'));
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   // It does not read more than it takes.
