@@ -1,8 +1,10 @@
 // What ADD refuses before it changes anything, through the real executable, an agent process and the kernel.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { failed, nodeAndPod, nothingLeft, outcome, succeeded } from '../test/support/cni-answers.ts';
+import { sentAdd } from '../test/support/cni-call.ts';
 import { cniNode } from '../test/support/cni-node.ts';
 import { testNetns } from '../test/support/netns.ts';
 import { MAX_STDIN } from './frame.ts';
@@ -38,6 +40,29 @@ test('the longest configuration that is taken has an answer that arrives', async
   const added = await node.call({ command: 'ADD', containerId: 'c1', netns: pod.path, pod: 'web-0', stdin });
   succeeded(added);
   assert.ok(added.stdout.length > MAX_STDIN);
+});
+
+test('an ADD whose caller goes while it waits does not take the place of the sandbox before it', async (t) => {
+  const { node, pod } = await nodeAndPod(t);
+  const agent = node.agent();
+  const first = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
+  const second = { ...first, containerId: 'c2', netns: (await testNetns(t, 'second')).path };
+  await agent.tell({ kind: 'attach', outcome: 'hang' });
+  const added = node.call({ command: 'ADD', ...first });
+  assert.deepEqual(await agent.line(), { hanging: true });
+  const caller = await sentAdd(node.config.socket, second);
+  // What came before it has been read.
+  assert.equal((await node.call({ command: 'STATUS' })).exitCode, 0);
+  caller.destroy();
+  await once(caller, 'close');
+  assert.equal((await node.call({ command: 'STATUS' })).exitCode, 0);
+  await agent.tell({ kind: 'attach', outcome: 'succeed' });
+  agent.process.kill('SIGUSR2');
+  const prevResult = succeeded(await added);
+  // In the queue of its container.
+  assert.equal((await node.call({ command: 'DEL', ...second })).exitCode, 0);
+  const checked = await node.call({ command: 'CHECK', ...first, config: { prevResult } });
+  assert.deepEqual(outcome(checked), { exitCode: 0, stdout: '' });
 });
 
 test('a pod whose interface name another pod has is refused, and so is a second interface', async (t) => {

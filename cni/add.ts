@@ -21,6 +21,8 @@ const IPV6_MIN_MTU = 1280;
 
 /** @returns the result as JSON. @throws CniError */
 export async function add(deps: CniDeps, request: Add, signal: AbortSignal): Promise<string> {
+  // One that waited for its turn longer than its caller takes nothing away from those who were before it.
+  if (signal.aborted) throw abandoned(request);
   const { ipam, wiring, endpoints, log } = deps;
   const { handle, containerId, ifName, netns, namespace, pod, uid, config } = request;
   const hostName = hostIfName(namespace, pod);

@@ -3,15 +3,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { symlinkSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hostIfName } from '../lib/linux/if-name.ts';
 import { waitFor } from '../lib/wait-for.ts';
 import { failed, nodeAndPod, nothingLeft, outcome, succeeded } from '../test/support/cni-answers.ts';
+import { sentAdd } from '../test/support/cni-call.ts';
 import { cniNode } from '../test/support/cni-node.ts';
 import { testNetns } from '../test/support/netns.ts';
-import { encodeFrame } from './frame.ts';
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
@@ -293,8 +292,7 @@ test('an ADD whose caller went before it began is undone, however quick it is', 
   const id = { containerId: 'c1', netns: pod.path, pod: 'web-0' };
   // The agent finds the call and its end together.
   node.agent().process.kill('SIGSTOP');
-  const caller = connect(node.config.socket);
-  await new Promise((resolve) => caller.write(frameOf(id), resolve));
+  const caller = await sentAdd(node.config.socket, id);
   caller.destroy();
   await once(caller, 'close');
   node.agent().process.kill('SIGCONT');
@@ -377,15 +375,3 @@ test('many pods at once come and go', async (t) => {
   for (const pod of pods) await nothingLeft(node, pod);
   assert.deepEqual(await node.agent().tell({ kind: 'assignments' }), []);
 });
-
-const frameOf = (id: { readonly containerId: string; readonly netns: string; readonly pod: string }): Uint8Array =>
-  encodeFrame({
-    environment: {
-      CNI_COMMAND: 'ADD',
-      CNI_CONTAINERID: id.containerId,
-      CNI_NETNS: id.netns,
-      CNI_IFNAME: 'eth0',
-      CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${id.pod}`,
-    },
-    stdin: Buffer.from(JSON.stringify({ cniVersion: '1.1.0', name: 'margay', type: 'margay' })),
-  });

@@ -1,7 +1,9 @@
 // Calling a CNI executable as a container runtime does: environment, standard input, exit code, standard output.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { encodeFrame } from '../../cni/frame.ts';
 
 export type CniCall = {
   readonly command?: string;
@@ -82,4 +84,24 @@ export function cniCaller({
       return { exitCode, stdout: Buffer.concat(chunks).toString(), ms: performance.now() - begin };
     },
   };
+}
+
+/** An ADD without the executable, on a connection that can end at any moment: it was sent whole, and is not answered yet. */
+export async function sentAdd(
+  agentSocket: string,
+  { containerId, netns, pod }: Required<Pick<CniCall, 'containerId' | 'netns' | 'pod'>>,
+): Promise<Socket> {
+  const frame = encodeFrame({
+    environment: {
+      CNI_COMMAND: 'ADD',
+      CNI_CONTAINERID: containerId,
+      CNI_NETNS: netns,
+      CNI_IFNAME: 'eth0',
+      CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${pod}`,
+    },
+    stdin: Buffer.from(JSON.stringify({ cniVersion: '1.1.0', name: 'margay', type: 'margay' })),
+  });
+  const socket = connect(agentSocket);
+  await new Promise((resolve) => socket.write(frame, resolve));
+  return socket;
 }
