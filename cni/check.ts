@@ -51,12 +51,11 @@ export function check(
   );
   differences.push(...endpoints.check(attachment));
 
-  if (differences.length === 0) return;
-  throw new CniError(
-    CNI_CODE.different,
-    `Cannot confirm pod "${namespace}/${pod}": ${differences[0]}`,
-    differences.join('; '),
-  );
+  const [first, ...others] = differences;
+  if (first === undefined) return;
+  // Runtimes print both, one after the other.
+  const details = [...others, 'What the agent does not repair is right again when the pod is recreated'].join('; ');
+  throw new CniError(CNI_CODE.different, `Cannot confirm pod "${namespace}/${pod}": ${first}`, details);
 }
 
 /** As the kernel's addresses are printed here; what is no address stays as it is, and is none of them. */

@@ -245,7 +245,7 @@ test('CHECK names what is missing', async (t) => {
       await (where === 'node' ? node.netns : pod).exec(...given);
       const error = failed(await node.call({ command: 'CHECK', ...id, config: { prevResult } }));
       assert.equal(error.code, 105);
-      assert.match(error.details, expected);
+      assert.match(`${error.msg}; ${error.details}`, expected);
       assert.equal((await node.call({ command: 'DEL', ...id })).exitCode, 0);
       await nothingLeft(node, pod);
     });

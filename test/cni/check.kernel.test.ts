@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
 import { type AgentNode, agentNode } from '../support/agent-node.ts';
+import { failed } from '../support/cni-answers.ts';
 import { type CniCaller, type CniOutcome, cniCaller } from '../support/cni-call.ts';
 import { cniPathsOf } from '../support/cni-state.ts';
 import { type TestNetns, testNetns } from '../support/netns.ts';
@@ -177,9 +178,9 @@ async function damaged(world: World, { where, given, expected, after, cniVersion
         await (where === 'node' ? node.netns : pod).exec('sh', '-c', named(given)).catch(() => undefined);
         const answer = await check(prevResult);
         if (answer.exitCode === 0) return false;
-        const { code, details } = JSON.parse(answer.stdout);
+        const { code, msg, details } = failed(answer);
         assert.equal(code, 105);
-        return expectation.test(details);
+        return expectation.test(`${msg}; ${details}`);
       },
       DEADLINE,
     );

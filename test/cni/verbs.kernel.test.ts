@@ -122,7 +122,7 @@ async function damages(t: TestContext, { node, pod, call }: World): Promise<void
         DEADLINE,
       );
       assert.equal(error.code, 105);
-      assert.match(error.details, new RegExp(named(expected.source)));
+      assert.match(`${error.msg}; ${error.details}`, new RegExp(named(expected.source)));
       await pod.exec('sh', '-c', 'ip link set eth9 name eth0 2>/dev/null || true');
       assert.equal(succeeded(await call({ command: 'DEL', ...id })), '');
       await waitFor('the link to go', async () => !/eth\d/.test(await pod.exec('ip', '-o', 'link')), DEADLINE);
