@@ -12,6 +12,7 @@ import { CNI_CODE, CniError, printError } from './errors.ts';
 import type { CniAnswer, CniFrame } from './frame.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { type CniRequest, type PodName, parseRequest, versionForError } from './spec.ts';
+import type { SpoolPlace } from './spool-place.ts';
 import { createTurns } from './turns.ts';
 import type { Wiring } from './wiring.ts';
 import type { PodAddressRequests, PodFacts } from './wishes.ts';
@@ -30,6 +31,8 @@ export type CniDeps = {
   readonly podAddressRequests?: PodAddressRequests;
   /** Why no pod can be attached now (50), or existing ones suffer too (51). Cheap: the runtime asks every few seconds. */
   readonly status?: () => { readonly code: 50 | 51; readonly why: string } | undefined;
+  /** Hears of the folder that the executable keeps DELs in. */
+  readonly spoolPlace?: Pick<SpoolPlace, 'seen'>;
   readonly log: Log;
 };
 
@@ -46,6 +49,7 @@ export function createCniHandler(deps: CniDeps): CniHandler {
   const run = async (request: CniRequest, signal: AbortSignal): Promise<string> => {
     switch (request.kind) {
       case 'add': {
+        deps.spoolPlace?.seen(request.config.spoolDirectory);
         // Always the container before the name, so that two calls never wait for each other.
         using _container = await lock(`container ${request.handle}`);
         using _name = await lock(`name ${hostIfName(request.namespace, request.pod)}`);

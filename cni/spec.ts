@@ -85,6 +85,8 @@ const gcSchema = networkSchema.extend({
 /** The network configuration. Unknown keys belong to others in the chain, or to the runtime. */
 const netConfSchema = networkSchema.extend({
   type: z.string(),
+  /** Where the executable keeps DELs that it can give to nobody; it alone reads this. Absent: its default. */
+  spoolDirectory: z.string().optional(),
   /** 0: the node's. IPv4 needs 68 bytes (RFC 791). */
   mtu: z.union([z.int().min(68, MTU_RANGE).max(65535, MTU_RANGE), z.literal(0)], MTU_RANGE).optional(),
   dns: z.looseObject({}).optional(),

@@ -15,6 +15,7 @@ import { attachmentOf } from '../cni/attachment.ts';
 import { createCniHandler } from '../cni/handler.ts';
 import { serveCni } from '../cni/server.ts';
 import { createSpool } from '../cni/spool.ts';
+import { createSpoolPlace } from '../cni/spool-place.ts';
 import { createWiring } from '../cni/wiring.ts';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
 import { resourceKey } from '../datastore/resources/index.ts';
@@ -84,6 +85,8 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
 
   const kernelTable = nftDriver.read();
   const metricsPort = closedMetricsPort(config);
+  const spoolFolder = join(config.stateDirectory, 'cni-spool');
+  const spoolPlace = createSpoolPlace(spoolFolder, log);
   const model = createModel({
     node: config.node,
     logDenied: config.logDenied,
@@ -233,6 +236,7 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
           state.storeProblem,
           ipam.journalProblem(),
           supply.problem(),
+          spoolPlace.problem(),
           ...ipam.stranded().map(({ why }) => why),
           revoker.view().problem,
           ...nat.failures(),
@@ -292,10 +296,11 @@ export async function runAgent(config: Config, log: Log, signal: AbortSignal): P
         claimsOnDemand: supply.isOnDemand(),
         ipamProblem: supply.problem(),
       }),
+    spoolPlace,
     log,
   });
   keepHeapSmall();
-  const spool = createSpool(join(config.stateDirectory, 'cni-spool'), handler, log);
+  const spool = createSpool(spoolFolder, handler, log);
   const cni = await serveCni(join(config.runDirectory, 'cni.sock'), spool.handle, log);
   state.servesCni = true;
   await spool.replay();
