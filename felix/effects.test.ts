@@ -2,6 +2,7 @@
 // tried, and then it is said what is not there, until it is.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseResource } from '../datastore/resources/parse.ts';
 import { openConntrack } from '../lib/linux/conntrack.ts';
 import { inNetns } from '../lib/linux/netns.ts';
@@ -83,9 +84,9 @@ async function node(t: TestContext, tableOwner: 'auto' | 'off'): Promise<Node> {
 const listing = async ({ netns }: Node): Promise<string> =>
   withoutOwnerName(await netns.exec('nft', 'list', 'table', 'inet', 'margay'));
 
-/** An endpoint whose pod nobody knows, without addresses: it brings elements of the dispatch, and chains. */
-function attach({ model }: Node, pod = 1): void {
-  const attachment = { handle: `h${pod}`, namespace: 'shop', pod: `web${pod}`, hostIfName: `mgy${pod}`, ips: [] };
+/** An endpoint whose pod nobody knows: it brings elements of the dispatch, chains, and a route for each address. */
+function attach({ model }: Node, pod = 1, ...ips: readonly string[]): void {
+  const attachment = { handle: `h${pod}`, namespace: 'shop', pod: `web${pod}`, hostIfName: `mgy${pod}`, ips };
   model.accept({ kind: 'attached', attachment: attachment as never });
 }
 
@@ -164,4 +165,25 @@ test('what changes nothing writes nothing', async (t) => {
   });
   made.pass();
   assert.equal(await listing(made), before);
+});
+
+test('a route that cannot be written is tried again soon, however much else is written meanwhile', async (t) => {
+  const made = await node(t, 'off');
+  const link = async (name: string): Promise<void> => {
+    await made.netns.exec('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`);
+    for (const end of [name, `${name}p`]) await made.netns.exec('ip', 'link', 'set', end, 'up');
+  };
+  await link('mgy2');
+  attach(made, 1, '10.244.1.1');
+  made.pass();
+  assert.match(made.effects.failures().join(), /Cannot write route "10\.244\.1\.1\/32"/);
+  for (let round = 0; round < 20; round++) {
+    attach(made, 2, `10.244.1.${100 + round}`);
+    made.pass();
+  }
+  // The first attempt after 0.2 s fails, too.
+  await delay(600);
+  await link('mgy1');
+  await waitFor('the route', () => made.effects.failures().length === 0, { timeoutMs: 20_000 });
+  assert.match(await made.netns.exec('ip', 'route'), /^10\.244\.1\.1 dev mgy1 /m);
 });

@@ -132,16 +132,15 @@ export function createEffects(options: {
     if (dirty.size === 0) return;
     const failed = routes.write(dirty, model.routing.routes.entries());
     routeFailures = new Map([...[...routeFailures].filter(([dst]) => !dirty.has(dst)), ...failed]);
-    if (routeFailures.size === 0) {
-      routeRetryMs = RETRY_MS.first;
-      return;
-    }
+    if (routeFailures.size === 0) routeRetryMs = RETRY_MS.first;
+    // Those that failed before are tried again at their time, however many others are written until then.
+    if (failed.size === 0) return;
     log.warn({ failures: [...failed.values()].slice(0, 10), retryMs: routeRetryMs }, 'routes not written');
     timers.once('routes-retry', routeRetryMs, () => {
+      routeRetryMs = Math.min(routeRetryMs * 2, RETRY_MS.most);
       for (const dst of routeFailures.keys()) model.routing.routes.markDirty(dst);
       pass();
     });
-    routeRetryMs = Math.min(routeRetryMs * 2, RETRY_MS.most);
   };
 
   const pass = (): void => {
