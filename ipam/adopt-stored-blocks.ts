@@ -22,7 +22,7 @@ export type AdoptionParts = {
   readonly trust: 'with-own-node' | undefined;
   /** Keeps a block from being assigned from until another comparison. */
   readonly doubt: (block: Cidr, why?: BlockDoubt) => void;
-  readonly onStranded: (blocks: readonly StrandedBlock[]) => void;
+  readonly onStranded: (blocks: readonly StrandedBlock[], own: NodeIdentity) => void;
 };
 
 /** Another node may claim what is being created again; then the datastore is read once more. */
@@ -86,7 +86,7 @@ async function adoptOnce(parts: AdoptionParts): Promise<StartOutcome | undefined
     book.dropBlock(block.cidr);
     log.error({ block: block.cidr, why }, 'Gave up an address block that cannot be created again; its pods stay');
   }
-  onStranded(adoption.stranded);
+  onStranded(adoption.stranded, own);
   for (const { assignment, ip, block, owner } of adoption.conflicts) {
     log.error({ handle: assignment.handle, ip, block, owner }, 'A pod has an address of a block of another node');
   }

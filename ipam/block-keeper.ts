@@ -13,6 +13,7 @@ import { JournalError } from './journal-error.ts';
 import type { KnownBlock, StrandedBlock } from './model/adopt-blocks.ts';
 import type { BlockHolder, OwnHolder } from './model/block-holder.ts';
 import { createEmptyBlocks } from './model/empty-blocks.ts';
+import type { NodeIdentity } from './model/node-identity.ts';
 import { pickAddress, poolsFor, servesBlock, type Wish } from './pick-address.ts';
 import {
   type BlockDoubt,
@@ -62,7 +63,10 @@ const EMPTY_MS = 10 * 60_000;
 export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
   const { store, node, book, log, choose, reserved, mostBlocks, monotonicMs, onChange } = parts;
   const held = new Set<Cidr>();
-  const holder: OwnHolder = { record: parts.holder, isDatastoreLocal: parts.isDatastoreLocal, held };
+  // What the first comparison left alone, of all that an earlier life can have claimed.
+  let leftAtFirst: ReadonlySet<Cidr> | undefined;
+  const mayInherit = (block: Cidr): boolean => !held.has(block) && leftAtFirst?.has(block) !== false;
+  const holder: OwnHolder = { record: parts.holder, isDatastoreLocal: parts.isDatastoreLocal, mayInherit };
   let stranded: readonly StrandedBlock[] = [];
   const serially = createSerial();
   const claims = new Map<string, Promise<Refusal | undefined>>();
@@ -134,7 +138,9 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
     return undefined;
   };
 
-  const onStranded = (found: readonly StrandedBlock[]): void => {
+  const onStranded = (found: readonly StrandedBlock[], { uid }: NodeIdentity): void => {
+    // A datastore without this Node may be filled yet.
+    if (uid !== undefined) leftAtFirst ??= new Set(found.map(({ cidr }) => cidr));
     for (const { cidr, why } of found) {
       if (stranded.some((each) => each.why === why)) continue;
       log.warn({ block: cidr, why }, 'An address block of this name is not taken up');

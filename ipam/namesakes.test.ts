@@ -1,5 +1,7 @@
 // Machines that were given one name: cloned, configured alike, or one after the other while the first comes back.
 import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { ipBlockName, ipBlockSchema } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
@@ -124,6 +126,43 @@ test('a journal that was copied to another machine gives nothing out of the bloc
   assert.deepEqual(await clone.start(), { kind: 'adopted', conflicts: [], stranded: [block] });
   await addressOf(clone, 'b');
   assert.equal(cidrsOf(clone).includes(block ?? unwrap(parseCidr('0.0.0.0/0'))), false);
+});
+
+test('agents that run beside each other and cannot be told apart do not take the blocks that the other claims', async (t) => {
+  const here = { bootId: 'b', stack: { netns: '1' } };
+  const rows: { name: string; later: Partial<IpamOptions>; copies?: boolean }[] = [
+    { name: 'one network stack', later: here },
+    {
+      name: 'what looks like two boots of one machine',
+      later: { ...here, bootId: 'c', isDatastoreLocal: true },
+    },
+    { name: 'a copied journal in another namespace', later: { ...here, stack: { netns: '2' } }, copies: true },
+  ];
+  for (const { name, later, copies = false } of rows) {
+    const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22')], [NAME]);
+    const paths = [world.journalPath('first'), world.journalPath('second')] as const;
+    const before = await machine(world, 'first', here);
+    await addressOf(before, 'before');
+    before.close();
+    mkdirSync(dirname(paths[1]), { recursive: true });
+    if (copies) copyFileSync(...paths);
+    const agents = [await machine(world, 'first', here), await machine(world, 'second', later)];
+    for (const agent of agents) await agent.start();
+    // As when each hears of what the other did, and has its first block claimed again.
+    for (let round = 0; round < 3; round++) {
+      for (const agent of agents) {
+        await agent.start();
+        await agent.claimFirstBlock();
+      }
+    }
+    assert.deepEqual(
+      agents.map((agent) => cidrsOf(agent).length),
+      [1, 1],
+      name,
+    );
+    const [first, second] = agents.map(cidrsOf);
+    assert.notDeepEqual(first, second, name);
+  }
 });
 
 test('of two agents that take up a block without a holder one has it', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type IpBlock, ipBlockName, ipBlockSchema } from '../../datastore/resources/ip-block.ts';
-import { type Cidr, parseCidr } from '../../lib/cidr.ts';
+import { parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { unwrap } from '../../lib/result.ts';
 import { type Assignment, assignmentSchema } from '../assignment.ts';
@@ -12,7 +12,7 @@ const record = (journal: string, more: Partial<BlockHolder> = {}): BlockHolder =
   ...{ journal, bootId: 'boot', netns: `netns of ${journal}` },
   ...more,
 });
-const holder = { record: record('mine'), isDatastoreLocal: false, held: new Set<Cidr>() };
+const holder = { record: record('mine'), isDatastoreLocal: false, mayInherit: () => true };
 /** `by` absent: claimed before blocks had holders. */
 const stored = (cidr: string, node: string, nodeUid?: string, by?: BlockHolder): IpBlock =>
   ipBlockSchema.parse({

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Cidr, parseCidr } from '../../lib/cidr.ts';
+import { parseCidr } from '../../lib/cidr.ts';
 import { unwrap } from '../../lib/result.ts';
 import { type BlockHolder, isEarlierLife, isSameHolder, type OwnHolder } from './block-holder.ts';
 
 const cidr = unwrap(parseCidr('10.244.1.0/24'));
 const record: BlockHolder = { journal: 'j', bootId: 'boot', netns: '7' };
 const own = (more: Partial<OwnHolder> = {}): OwnHolder => ({
-  ...{ record, isDatastoreLocal: false, held: new Set<Cidr>() },
+  ...{ record, isDatastoreLocal: false, mayInherit: () => true },
   ...more,
 });
 const onMachine = own({ record: { ...record, systemUuid: 'm' } });
 const local = own({ isDatastoreLocal: true });
-const held = own({ held: new Set([cidr]) });
+const running = own({ mayInherit: (block) => block !== cidr });
+const localRunning = own({ isDatastoreLocal: true, mayInherit: () => false });
 
 const rows: { name: string; given?: OwnHolder; stored: Partial<BlockHolder>; expected: boolean }[] = [
   { name: 'itself', stored: {}, expected: true },
@@ -59,12 +60,25 @@ const rows: { name: string; given?: OwnHolder; stored: Partial<BlockHolder>; exp
     expected: false,
   },
   {
-    name: 'a journal that took the block from this running agent',
-    given: held,
+    name: 'a journal that wrote itself in while this agent runs',
+    given: running,
     stored: { journal: 'x' },
     expected: false,
   },
-  { name: 'this journal, of a block that it had', given: held, stored: { bootId: 'y' }, expected: true },
+  {
+    name: 'a journal of another boot that wrote itself in while this agent runs',
+    given: localRunning,
+    stored: { journal: 'x', bootId: 'y' },
+    expected: false,
+  },
+  {
+    name: 'a copy of this journal that wrote itself in while this agent runs',
+    given: localRunning,
+    stored: { netns: '8' },
+    expected: false,
+  },
+  { name: 'itself, while it runs', given: running, stored: {}, expected: true },
+  { name: 'this journal in an earlier boot, while it runs', given: running, stored: { bootId: 'y' }, expected: true },
 ];
 
 for (const { name, given = own(), stored, expected } of rows) {

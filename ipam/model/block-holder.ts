@@ -12,8 +12,8 @@ export type OwnHolder = {
   readonly record: BlockHolder;
   /** Only this kernel can reach the datastore, so that nobody of an earlier boot lives. */
   readonly isDatastoreLocal: boolean;
-  /** Blocks that were this process's own: whoever took one of them since then runs. */
-  readonly held: ReadonlySet<Cidr>;
+  /** Whether an earlier life can have left the block; otherwise whoever it names wrote itself in since this process began. */
+  readonly mayInherit: (cidr: Cidr) => boolean;
 };
 
 export const isSameHolder = (stored: BlockHolder | undefined, own: BlockHolder): boolean =>
@@ -30,11 +30,14 @@ export const isSameHolder = (stored: BlockHolder | undefined, own: BlockHolder):
  * - with the same journal, which remembers the pods, unless the journal was copied from another machine.
  */
 export function isEarlierLife(stored: BlockHolder, cidr: Cidr, own: OwnHolder): boolean {
-  const { record, isDatastoreLocal, held } = own;
+  const { record, isDatastoreLocal, mayInherit } = own;
   const hasJournal = stored.journal === record.journal;
-  if (!hasJournal && held.has(cidr)) return false;
   const isThisBoot = stored.bootId === record.bootId;
-  if (isThisBoot && stored.netns === record.netns) return true;
+  const isThisStack = isThisBoot && stored.netns === record.netns;
+  // The journal is itself, or a copy of it that runs beside it.
+  const isItself = hasJournal && (isThisStack || !isThisBoot);
+  if (!isItself && !mayInherit(cidr)) return false;
+  if (isThisStack) return true;
   const knowsMachines = stored.systemUuid !== undefined && record.systemUuid !== undefined;
   const isThisMachine = knowsMachines && stored.systemUuid === record.systemUuid;
   if (!isThisBoot && (isDatastoreLocal || isThisMachine)) return true;
