@@ -167,6 +167,16 @@ const rows: { name: string; given: Partial<CheckInput>; kind: string; release?: 
     kind: 'block-of-no-node',
   })),
   {
+    name: 'a block of an earlier node of the name that another agent holds',
+    given: {
+      views: [view({ blocks: [], assignments: [], links: [] })],
+      blocks: [block(CIDR, { holder: { journal: 'j', bootId: 'b', netns: '1' } })],
+      pods: [],
+      nodes: [node('one', 'u2')],
+    },
+    kind: 'block-of-other-agent',
+  },
+  {
     name: 'a block of an earlier node of the name of which another agent has a link',
     given: {
       views: [view({ blocks: [], assignments: [], links: [] }), view({ node: 'two', blocks: [], assignments: [] })],

@@ -229,6 +229,8 @@ function* blockFindings(input: CheckInput): Iterable<Finding> {
       const why = `${of}: an earlier Node of this name claimed it`;
       // It may be this very machine that has the block, with pods in it.
       if (view === undefined) yield { kind: 'block-of-earlier-node', why: `${why}, and its agent does not answer` };
+      // That node's machine may still run, and the agent that was asked is another.
+      else if (block.spec.holder !== undefined) yield { kind: 'block-of-other-agent', why: stranded?.why ?? why };
       else yield { kind: 'block-of-earlier-node', ...unlessUsed(block, why, input) };
     } else if (stranded !== undefined) {
       // Never offered for release: the other agent is not asked, and containers without a Pod are seen by nobody else.
