@@ -97,6 +97,27 @@ test('a node that may claim no blocks goes on with those that it has, and with t
   assert.equal(cidrsOf(ipam).length, 1);
 });
 
+test('a node that may claim no blocks keeps those whose pool does not serve it for now', async (t) => {
+  const pool = ipPool('a', '10.244.0.0/24', { blockSize: 31 });
+  const world = await ipamWorld(t, [pool], ['node-1']);
+  let pools = [pool];
+  let newBlocks: 'none' | undefined;
+  let nowMs = 0;
+  const ipam = await world.open('node-1', {
+    pools: () => pools,
+    settings: () => ({ cooldownMs: 0, maxBlocks: 0, newBlocks }),
+    monotonicMs: () => nowMs,
+  });
+  for (const pod of ['a', 'b', 'c']) ipsOf(await ipam.assign(podRequest(pod)));
+  for (const pod of ['a', 'b', 'c']) ipam.release(podRequest(pod).handle);
+  newBlocks = 'none';
+  // As what cannot be read is.
+  pools = [ipPool('a', '10.244.0.0/24', { blockSize: 31, disabled: true })];
+  for (nowMs of [0, 600_000, 1_200_000]) assert.deepEqual(await ipam.releaseEmptyBlocks(), []);
+  pools = [pool];
+  ipsOf(await ipam.assign(podRequest('d')));
+});
+
 test('assign() says of a requested address that its block has another owner, or cannot be read', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 30 })], ['node-1', 'node-2']);
   const [other, ipam] = [await world.open('node-2'), await world.open('node-1')];

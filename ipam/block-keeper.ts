@@ -182,8 +182,8 @@ export function createBlockKeeper(parts: BlockKeeperParts): BlockKeeper {
           used: inUse(book, block.cidr),
           serves: serving.some((pool) => servesBlock(pool, block)),
         }));
-        // One that goes would not come back.
-        const mayGo = looked.filter(({ serves }) => !serves || mostBlocks() !== 'none');
+        // One that goes would not come back, and its pool may serve again: when it can be read, or selects this node.
+        const mayGo = mostBlocks() === 'none' ? [] : looked;
         const gone: Cidr[] = [];
         for (const cidr of empty.due(mayGo, monotonicMs())) {
           if (await releaseBlock({ store, node, holder: holder.record, book, log, onChange }, cidr)) gone.push(cidr);
