@@ -59,10 +59,25 @@ async function adoptOnce(parts: AdoptionParts): Promise<StartOutcome | undefined
     book.dropBlock(cidr);
     log.warn({ block: cidr }, 'Gave up an address block that the datastore does not give to this node');
   }
-  for (const block of adoption.renew) if (!(await takeUpBlock(store, block, own))) return undefined;
+  // Pods that run must not be without an agent for want of a write: a later comparison makes up for it.
+  const unlessRefused = async <T>(block: Cidr, write: () => Promise<T>): Promise<T | 'refused'> => {
+    try {
+      return await write();
+    } catch (error) {
+      const isRefusal = error instanceof StoreError && error.code === 'unavailable';
+      if (!isRefusal || trust !== undefined || !known.some(({ cidr }) => cidr === block)) throw error;
+      doubt(block);
+      log.error({ block, why: error.message }, 'Assigns nothing from an address block that cannot be written');
+      return 'refused';
+    }
+  };
+  for (const block of adoption.renew) {
+    if (!(await unlessRefused(block.spec.cidr, () => takeUpBlock(store, block, own)))) return undefined;
+  }
   for (const block of adoption.own) book.addBlock(block);
   for (const block of adoption.recreate) {
-    const outcome = await createAgain(store, block, own);
+    const outcome = await unlessRefused(block.cidr, () => createAgain(store, block, own));
+    if (outcome === 'refused') continue;
     if (outcome.kind === 'taken') return undefined;
     if (outcome.kind === 'created') {
       log.warn({ block: block.cidr }, 'Created an address block again that was missing in the datastore');

@@ -74,7 +74,8 @@ export type Ipam = {
   /**
    * Compares blocks with the datastore: takes up this node's, creates again those that vanished under live pods, drops
    * those that are not its own. May be called again whenever IPBlock objects changed in an unexpected way.
-   * `with-own-node`: only if the datastore has this Node. Absent: whatever it has.
+   * `with-own-node`: only if the datastore has this Node. Absent, at start: whatever it has; a block of the journal that
+   * it cannot write then is doubted until a comparison with it can.
    */
   readonly start: (trust?: 'with-own-node') => Promise<StartOutcome>;
   /**

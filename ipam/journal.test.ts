@@ -113,6 +113,21 @@ test('openJournal() gives a file an id that it keeps, and a new file another one
   assert.notEqual(open(other).id, given.id);
 });
 
+test('openJournal() opens the journal of an earlier release also where its id cannot be written yet', (t) => {
+  const path = written(t);
+  const refuse = "CREATE TRIGGER refuse BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'disk is full'); END";
+  sql(path, `DELETE FROM meta WHERE key = 'id'; ${refuse}`);
+  const early = open(path);
+  assert.ok(early.snapshot.assignments.length > 0);
+  assert.match(early.problem() ?? '', /^Cannot write its id to journal ".*": disk is full$/);
+  early.close();
+  sql(path, 'DROP TRIGGER refuse');
+  const later = open(path);
+  assert.equal(later.problem(), undefined);
+  later.close();
+  assert.equal(open(path).id, later.id);
+});
+
 test('openJournal() keeps its file and directory from other users', (t) => {
   const path = written(t);
   assert.equal(statSync(path).mode & 0o777, 0o600);

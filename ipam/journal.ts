@@ -71,13 +71,19 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
   const dropBlock = statement('DELETE FROM block WHERE cidr = ?');
   const forgetAddress = statement('DELETE FROM address WHERE ip = ?');
 
+  const storedId = sqlite.prepare("SELECT value FROM meta WHERE key = 'id'").get()?.['value'];
+  // Journals of earlier releases have none.
+  const id = typeof storedId === 'string' ? storedId : randomUUID();
+  let hasId = id === storedId;
   let problem: string | undefined;
 
   const write = (what: string, steps: () => void): void => {
     try {
       begin();
+      if (!hasId) setMeta('id', id);
       steps();
       commit();
+      hasId = true;
       problem = undefined;
     } catch (error) {
       if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
@@ -91,15 +97,18 @@ export function openJournal({ path, node, bootId = kernelBootId() }: JournalOpti
   };
 
   const stale = found.bootId === bootId ? [] : found.assignments;
-  const storedId = sqlite.prepare("SELECT value FROM meta WHERE key = 'id'").get()?.['value'];
-  // Journals of earlier releases have none.
-  const id = typeof storedId === 'string' ? storedId : randomUUID();
-  if (found.bootId !== bootId || id !== storedId) {
+  if (found.bootId !== bootId) {
     write('the boot', () => {
       stale.forEach(free);
       setMeta('boot_id', bootId);
-      setMeta('id', id);
     });
+  } else if (!hasId) {
+    try {
+      write('its id', () => {});
+    } catch (error) {
+      // With a full disk the pods of this boot still get their agent, and the next write has the id with it.
+      if (!(error instanceof JournalError)) throw error;
+    }
   }
   return {
     id,

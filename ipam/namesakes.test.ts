@@ -210,6 +210,40 @@ test('a block that goes back is left alone when another agent of the name has it
   assert.equal((await world.store.list('IPBlock')).items.length, 2);
 });
 
+test('an agent starts with a datastore that takes no writes, and uses its blocks when it does', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22', { blockSize: 31 })], [NAME]);
+  const first = await machine(world, 'first');
+  for (const pod of ['a', 'b', 'c']) await addressOf(first, pod);
+  first.close();
+  // One as an earlier release claimed it, and one that somebody deleted.
+  const [one, other] = (await world.store.list('IPBlock')).items;
+  assert.ok(one && other);
+  const { holder: _, ...spec } = one.spec;
+  await world.store.delete('IPBlock', undefined, one.metadata.name);
+  await world.store.create({ ...one, metadata: { name: one.metadata.name }, spec });
+  await world.store.delete('IPBlock', undefined, other.metadata.name);
+  let isFull = true;
+  const refusing =
+    <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (isFull) throw new StoreError('unavailable', 'Cannot write to the datastore');
+      return write(...args);
+    };
+  const { update, create } = world.store;
+  const store = { ...world.store, update: refusing(update), create: refusing(create) } as Store;
+  const again = await machine(world, 'first', { bootId: 'boot of first', store });
+  assert.equal((await again.start()).kind, 'adopted');
+  assert.equal(cidrsOf(again).length, 2);
+  assert.equal((await again.assign(podRequest('d'))).kind, 'unavailable');
+  assert.equal((await again.start('with-own-node')).kind, 'unavailable');
+  assert.equal((await again.assign(podRequest('d'))).kind, 'unavailable');
+  isFull = false;
+  assert.equal((await again.start('with-own-node')).kind, 'adopted');
+  assert.equal(cidrsOf(again).length, 2);
+  await addressOf(again, 'd');
+  for (const { spec } of (await world.store.list('IPBlock')).items) assert.deepEqual(spec.holder, again.holder);
+});
+
 test('a datastore that takes no writes gives no block to a new journal', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/22')], [NAME]);
   const first = await machine(world, 'first');
