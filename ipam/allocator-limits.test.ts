@@ -139,6 +139,21 @@ test('assign() says of a requested address that its block has another owner, or 
   assert.match(String(why), new RegExp(`^Cannot assign address "${address}": .* Cannot read IPBlock "${name}": `));
 });
 
+test('a pool that the datastore cannot read keeps no node from the blocks of another', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24'), ipPool('b', '10.245.0.0/24')]);
+  const ipam = await world.open('node-1');
+  world.damage(resourceKey('IPPool', undefined, 'a'));
+  assert.match(String(ipsOf(await ipam.assign(podRequest('a')))), /^10\.245\.0\./);
+  const refused = await ipam.assign(podRequest('b', { pools: { 4: ['a'] } }));
+  assert.deepEqual(
+    [refused.kind, 'why' in refused && refused.why],
+    [
+      'unavailable',
+      'Cannot assign an IPv4 address: a new block is needed, and that failed: Cannot accept IPBlock "10-244-0-0-24": spec.pool: IPPool "a" is not there, expected an existing pool',
+    ],
+  );
+});
+
 test('a node that only lacks a block in doubt is a reason to come again, and says why it is in doubt', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24')]);
   const ipam = await world.open('node-1');

@@ -78,15 +78,23 @@ async function claimFromList(
   }
   const taken = [...items.map(({ spec }) => spec.cidr), ...known.map(({ cidr }) => cidr), ...lost];
   let tries = 0;
+  let refused: string | undefined;
   for (const pool of pools) {
     for (const cidr of candidates(pool, request, taken)) {
       if (tries++ === TRIES_PER_LIST) return undefined;
-      if (await createBlock(store, { cidr, pool: pool.metadata.name }, own)) {
-        return { kind: 'claimed', block: { cidr, pool: pool.metadata.name } };
+      const block = { cidr, pool: pool.metadata.name };
+      try {
+        if (await createBlock(store, block, own)) return { kind: 'claimed', block };
+      } catch (error) {
+        if (!(error instanceof StoreError && error.code === 'invalid')) throw error;
+        // The datastore cannot read the pool as this node knows it, or has it no more; another may serve.
+        refused = error.message;
+        break;
       }
       lost.push(cidr);
     }
   }
+  if (refused !== undefined) return { kind: 'unavailable', why: refused };
   if (around === undefined) {
     const names = pools.map(({ metadata }) => metadata.name);
     const isStranded = ({ spec }: IpBlock): boolean =>
