@@ -46,6 +46,7 @@ test('an agent that starts with unreadable objects keeps what pods need, and is 
   await node.kill();
   damage('IPPool/nat', 'has(nat)', 'has((');
   damage('IPAMConfiguration/default', '"ipCooldownSeconds":1', '"ipCooldownSeconds":"short"');
+  damage('Node/node1', '"name":"node1"', '"name":"node1","labels":7');
   await node.start();
   assert.match(await ruleset(), /10\.250\.0\.0\/16/);
   const problems = JSON.stringify((await node.status())['problems']);

@@ -50,7 +50,7 @@ async function adoptOnce(parts: AdoptionParts): Promise<StartOutcome | undefined
   const known = book.blocks();
   const own = await ownNode(store, node, holder);
   if (trust === 'with-own-node' && own.uid === undefined) {
-    const why = `Cannot believe the datastore about address blocks: it has no Node "${node}", expected this node`;
+    const why = `Cannot believe the datastore about address blocks: it has no Node "${node}" that can be read, expected this node`;
     return { kind: 'unavailable', why };
   }
   const { items: stored } = await store.list('IPBlock');

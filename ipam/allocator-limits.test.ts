@@ -139,6 +139,19 @@ test('assign() says of a requested address that its block has another owner, or 
   assert.match(String(why), new RegExp(`^Cannot assign address "${address}": .* Cannot read IPBlock "${name}": `));
 });
 
+test('a node whose Node cannot be read starts, goes on with its blocks and claims others', async (t) => {
+  const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24', { blockSize: 31 })], ['node-1']);
+  const before = await world.open('node-1');
+  ipsOf(await before.assign(podRequest('a')));
+  before.close();
+  world.damage(resourceKey('Node', undefined, 'node-1'));
+  const ipam = await world.open('node-1');
+  assert.deepEqual(await ipam.start(), { kind: 'adopted', conflicts: [], stranded: [] });
+  for (const pod of ['b', 'c']) ipsOf(await ipam.assign(podRequest(pod)));
+  assert.equal(cidrsOf(ipam).length, 2);
+  assert.equal((await ipam.start('with-own-node')).kind, 'unavailable', 'nothing is taken away');
+});
+
 test('a pool that the datastore cannot read keeps no node from the blocks of another', async (t) => {
   const world = await ipamWorld(t, [ipPool('a', '10.244.0.0/24'), ipPool('b', '10.245.0.0/24')]);
   const ipam = await world.open('node-1');

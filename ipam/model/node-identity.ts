@@ -4,7 +4,7 @@
 import { type IpBlock, ipBlockName } from '../../datastore/resources/ip-block.ts';
 import { isEarlierLife, isSameHolder, type OwnHolder } from './block-holder.ts';
 
-/** `uid` absent: the datastore does not know the Node. */
+/** `uid` absent: the datastore does not know the Node, or cannot read it. */
 export type NodeIdentity = NodeObject & { readonly holder: OwnHolder };
 
 export type NodeObject = { readonly name: string; readonly uid?: string };
@@ -38,6 +38,7 @@ export function whyNotOwn(spec: IpBlock['spec'], own: NodeIdentity): string {
     const where = `boot "${holder.bootId}", network namespace ${holder.netns}`;
     return `${cannot}: another agent of this name holds it (journal "${holder.journal}", ${where}), expected journal "${own.holder.record.journal}". ${remedy}`;
   }
-  if (own.uid === undefined) return `${cannot}: the datastore has no such Node, and the journal lacks the block`;
+  if (own.uid === undefined)
+    return `${cannot}: the datastore has no such Node that can be read, and the journal lacks the block`;
   return `${cannot}: an earlier Node of this name claimed it, and its machine may still have pods. ${remedy}`;
 }
