@@ -21,12 +21,14 @@ test('dropFilePages() leaves a process that goes on, with less of its files resi
   assert.deepEqual(sorted, [...sorted].sort(new Intl.Collator('de').compare));
 });
 
-test('cleanFileMappings() takes files that nothing was written to: not data, not relocated tables, not memory', () => {
-  const mapping = (header: string, anonymous: number): string =>
-    `${header}\nSize:                  8 kB\nAnonymous:      ${`${anonymous}`.padStart(6)} kB\nVmFlags: rd mr mw me sd\n`;
+test('cleanFileMappings() takes files that nothing was written to: not data, not relocated tables, not what is swapped out, not memory', () => {
+  const kb = (field: string, n: number): string => `${`${field}:`.padEnd(16)}${`${n}`.padStart(6)} kB\n`;
+  const mapping = (header: string, anonymous: number, swap = 0): string =>
+    `${header}\n${kb('Size', 8)}${kb('Anonymous', anonymous)}${kb('Swap', swap)}${kb('SwapPss', swap)}VmFlags: rd mr mw me sd\n`;
   const text = [
     mapping('00400000-00402000 r-xp 00000000 fe:00 5317758                    /usr/bin/x', 0),
     mapping('00402000-00404000 r--p 00002000 fe:00 5317758                    /usr/bin/x', 4),
+    mapping('00408000-0040a000 r--p 00008000 fe:00 5317758                    /usr/bin/x', 0, 4),
     mapping('00404000-00406000 rw-p 00004000 fe:00 5317758                    /usr/bin/x', 0),
     mapping('7f0000000000-7f0000002000 r--p 00000000 00:00 0 ', 0),
     mapping('7ffff7f00000-7ffff7f02000 r--s 00000000 fe:00 77                 /var/a file', 0),

@@ -27,7 +27,8 @@ function ownMappings(): string {
 
 /**
  * Of an smaps (proc_pid_smaps(5)) the mappings of files that cannot be written and have no page of the process's own:
- * others, such as tables that the loader relocated before it made them read-only, would lose what was written.
+ * others, such as tables that the loader relocated before it made them read-only, would lose what was written. A page that
+ * was swapped out is not counted as anonymous, and is lost as well.
  */
 export function cleanFileMappings(smaps: string): readonly Mapping[] {
   const found: Mapping[] = [];
@@ -38,7 +39,8 @@ export function cleanFileMappings(smaps: string): readonly Mapping[] {
       const [, start = '', end = '', permissions = '', inode] = header;
       const isFile = inode !== '0' && !permissions.includes('w');
       mapping = isFile ? { start: BigInt(`0x${start}`), bytes: BigInt(`0x${end}`) - BigInt(`0x${start}`) } : undefined;
-    } else if (mapping && /^Anonymous:\s+0 kB$/.test(line)) found.push(mapping);
+    } else if (/^(Anonymous|Swap):/.test(line) && !/:\s+0 kB$/.test(line)) mapping = undefined;
+    else if (mapping && line.startsWith('Swap:')) found.push(mapping);
   }
   return found;
 }
