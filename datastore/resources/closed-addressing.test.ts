@@ -25,8 +25,8 @@ const rows = [
   {
     name: 'a reservation: the ranges that can be read',
     key: 'IPReservation/r',
-    given: { spec: { reservedCIDRs: ['10.244.0.1/32', 7, 'router', 'fd00::/120'] } },
-    expected: { reservedCIDRs: ['10.244.0.1/32', 'fd00::/120'] },
+    given: { spec: { reservedCIDRs: ['10.244.0.1/32', 7, 'router', '10.244.0.9', 'fd00::/120'] } },
+    expected: { reservedCIDRs: ['10.244.0.1/32', '10.244.0.9/32', 'fd00::/120'] },
   },
   {
     name: 'a reservation that has no list',

@@ -14,7 +14,7 @@ import {
   LONGEST_COOLDOWN_SECONDS,
 } from './ipam-configuration.ts';
 import { withoutNulls } from './parse.ts';
-import { cidrSchema } from './scalars.ts';
+import { cidrSchema, rangeSchema } from './scalars.ts';
 
 /** What holds of such an object until it can be read, as a sentence's end. */
 const MEANWHILE = {
@@ -69,7 +69,7 @@ function closedPool(head: object, spec: Spec): IpPool | undefined {
 }
 
 function readableCidrs({ reservedCIDRs }: Spec): readonly unknown[] {
-  return Array.isArray(reservedCIDRs) ? reservedCIDRs.filter((text) => cidrSchema.safeParse(text).success) : [];
+  return Array.isArray(reservedCIDRs) ? reservedCIDRs.filter((text) => rangeSchema.safeParse(text).success) : [];
 }
 
 function readableFields(shape: Readonly<Record<string, z.ZodType>>, spec: Spec): Spec {

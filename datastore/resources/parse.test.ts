@@ -186,6 +186,12 @@ const refused: readonly { name: string; given: unknown; expected: string }[] = [
       'Cannot accept BGPPeer "web": spec.peerIP: "tor" is not a peer address, expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT',
   },
   {
+    name: 'a reserved range by its ends',
+    given: object('IPReservation', { reservedCIDRs: ['10.244.1.2-10.244.1.9'] }),
+    expected:
+      'Cannot accept IPReservation "web": spec.reservedCIDRs[0]: range "10.244.1.2-10.244.1.9": expected ADDRESS or ADDRESS/LENGTH',
+  },
+  {
     name: 'a peer without AS number',
     given: object('BGPPeer', { peerIP: '198.51.100.1' }),
     expected: 'Cannot accept BGPPeer "web": spec.asNumber: is missing, expected that of the peer',
@@ -217,6 +223,11 @@ const accepted: readonly { name: string; given: unknown; expected: unknown }[] =
     name: 'a CIDR with host bits',
     given: object('IPPool', { cidr: '10.244.1.2/16' }),
     expected: { cidr: '10.244.0.0/16' },
+  },
+  {
+    name: 'single addresses among reserved ranges',
+    given: object('IPReservation', { reservedCIDRs: ['10.244.1.2', 'FD00::a', '10.244.2.9/29'] }),
+    expected: { reservedCIDRs: ['10.244.1.2/32', 'fd00::a/128', '10.244.2.8/29'] },
   },
   {
     name: 'a dotted AS number',

@@ -1,8 +1,8 @@
 // Field types that many kinds share: addresses, CIDRs, ports and AS numbers, branded by the schema.
 import { z } from 'zod';
 import type { Brand } from '../../lib/brand.ts';
-import { type Cidr, parseCidr } from '../../lib/cidr.ts';
-import { type Ip, parseIp } from '../../lib/ip.ts';
+import { type Cidr, cidrOf, parseCidr } from '../../lib/cidr.ts';
+import { familyBits, type Ip, ipFamily, parseIp } from '../../lib/ip.ts';
 import { parseSelector } from '../../lib/selector/parse-selector.ts';
 
 /** An autonomous system number, 1 to 4294967295 (RFC 6793; 0 is reserved by RFC 7607). */
@@ -19,6 +19,16 @@ export const cidrSchema = z.string().transform((text, context): Cidr => {
   const parsed = parseCidr(text);
   if (parsed.ok) return parsed.value;
   context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+/** A range, or one address for a range of its own, as Calico writes both in one list. */
+export const rangeSchema = z.string().transform((text, context): Cidr => {
+  const ip = parseIp(text);
+  if (ip.ok) return cidrOf(ip.value, familyBits(ipFamily(ip.value)));
+  const parsed = parseCidr(text);
+  if (parsed.ok) return parsed.value;
+  context.addIssue(`Cannot parse range "${text}": expected ADDRESS or ADDRESS/LENGTH`);
   return z.NEVER;
 });
 
