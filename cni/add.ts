@@ -150,7 +150,7 @@ function assigned(outcome: AssignOutcome, { namespace, pod }: Add) {
         'Delete pods, add an IPPool, or allow this node more blocks',
       );
     case 'no-pool':
-      throw new CniError(CNI_CODE.noPool, sentence(outcome.why), 'Create an IPPool that this node may use');
+      throw new CniError(CNI_CODE.noPool, sentence(outcome.why), 'Create or enable an IPPool that this node may use');
     case 'unavailable':
       throw new CniError(CNI_CODE.tryAgain, sentence(outcome.why), 'The next attempt may succeed');
     case 'taken':

@@ -180,14 +180,24 @@ test('assign() serves a requested address, or says who has it', async (t) => {
   const ask = (pod: string, text: string) => ipam.assign(podRequest(pod, { requested: [ip(text)] }));
   assert.deepEqual(ipsOf(await ask('a', '10.244.7.7')), ['10.244.7.7']);
   const rows = [
-    { text: '10.244.7.7', kind: 'taken', by: podRequest('a').handle },
-    { text: '10.244.8.7', kind: 'taken', by: 'node node-2' },
-    { text: '10.245.0.7', kind: 'no-pool', by: undefined },
-    { text: '10.99.0.7', kind: 'no-pool', by: undefined },
+    {
+      ...{ text: '10.244.7.7', kind: 'taken', by: podRequest('a').handle },
+      why: 'pod "shop/a" has it, expected a free address',
+    },
+    {
+      ...{ text: '10.244.8.7', kind: 'taken', by: 'node node-2' },
+      why: 'its block "10.244.8.0/24" is that of node "node-2", expected a pod on that node',
+    },
+    {
+      ...{ text: '10.245.0.7', kind: 'no-pool', by: undefined },
+      why: 'no IPPool that serves pods has it (IPPool "off": spec.disabled is true)',
+    },
+    { text: '10.99.0.7', kind: 'no-pool', by: undefined, why: 'no IPPool that serves pods has it' },
   ];
-  for (const { text, kind, by } of rows) {
+  for (const { text, kind, by, why } of rows) {
     const outcome = await ask('b', text);
     assert.deepEqual({ kind: outcome.kind, by: outcome.kind === 'taken' ? outcome.by : undefined }, { kind, by });
+    assert.equal('why' in outcome && outcome.why, `Cannot assign address "${text}": ${why}`);
   }
   const two = await ipam.assign(podRequest('b', { requested: [ip('10.244.7.8'), ip('10.244.7.9')] }));
   assert.match(two.kind === 'no-pool' ? two.why : '', /expected one per family/);

@@ -73,7 +73,10 @@ function pickRequested(
 ): Pick {
   if (!usable.some(({ spec }) => cidrContains(spec.cidr, ip))) return noPoolWith(ip, refused);
   const holder = book.holderOf(ip);
-  if (holder !== undefined) return takenBy(ip, holder);
+  if (holder !== undefined) {
+    const other = book.find(holder);
+    return takenBy(ip, holder, other && `pod "${other.namespace}/${other.pod}"`);
+  }
   const block = book.blockOf(ip);
   if (block === undefined || isDoubted(block.cidr)) return { kind: 'claim' };
   if (!book.isFree(ip)) return takenBy(ip, 'an interface without an assignment');

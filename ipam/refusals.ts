@@ -1,5 +1,5 @@
 // Why an address could not be assigned, in words for the one who waits for it.
-import type { Cidr } from '../lib/cidr.ts';
+import { type Cidr, cidrContains } from '../lib/cidr.ts';
 import type { Family, Ip } from '../lib/ip.ts';
 import type { ClaimOutcome } from './claim-block.ts';
 import type { AssignOutcome } from './ipam.ts';
@@ -17,14 +17,17 @@ export function noPool(family: Family, refused: PoolChoice['refused']): Refusal 
 
 export const noPoolWith = (ip: Ip, refused: PoolChoice['refused']): Refusal => ({
   kind: 'no-pool',
-  why: `Cannot assign address "${ip}": no IPPool that serves pods has it${listed(refused)}`,
+  why: `Cannot assign address "${ip}": no IPPool that serves pods has it${listed(
+    refused.filter(({ range }) => range !== undefined && cidrContains(range, ip)),
+  )}`,
 });
 
-export const takenBy = (ip: Ip, by: string): Refusal => ({
+/** `who`: `by` in words. */
+export const takenBy = (ip: Ip, by: string, who = by): Refusal => ({
   kind: 'taken',
   ip,
   by,
-  why: `Cannot assign address "${ip}": ${by} has it, expected a free address`,
+  why: `Cannot assign address "${ip}": ${who} has it, expected a free address`,
 });
 
 export const stillCooling = (ip: Ip): Refusal => ({

@@ -4,7 +4,7 @@
 // for the caller to settle) gets them in that order, whatever their selectors say, or nothing. Everybody else gets the
 // pools whose selectors match node and namespace.
 import { type IpPool, noPodRange } from '../../datastore/resources/ip-pool.ts';
-import { cidrFamily, cidrOverlaps, parseCidr } from '../../lib/cidr.ts';
+import { type Cidr, cidrFamily, cidrOverlaps, parseCidr } from '../../lib/cidr.ts';
 import type { Family } from '../../lib/ip.ts';
 import { parseSelector } from '../../lib/selector/parse-selector.ts';
 import { selectorMatches } from '../../lib/selector/selector-matches.ts';
@@ -35,7 +35,12 @@ export type PoolChoice = {
   readonly refused: readonly PoolRefusal[];
 };
 
-export type PoolRefusal = { readonly pool: string; readonly why: string };
+export type PoolRefusal = {
+  readonly pool: string;
+  /** Absent: there is no such pool. */
+  readonly range?: Cidr;
+  readonly why: string;
+};
 
 export function choosePools(pools: readonly IpPool[], query: PoolQuery): PoolChoice {
   const sorted = [...pools].sort((a, b) => compareText(a.metadata.name, b.metadata.name));
@@ -47,7 +52,7 @@ export function choosePools(pools: readonly IpPool[], query: PoolQuery): PoolCho
     if (cidrFamily(pool.spec.cidr) !== family) continue;
     const why = unfit(pool, sorted) ?? (want.kind === 'address' ? undefined : unselected(pool, query));
     if (why === undefined) usable.push(pool);
-    else refused.push({ pool: pool.metadata.name, why });
+    else refused.push({ pool: pool.metadata.name, range: pool.spec.cidr, why });
   }
   return { usable, refused };
 }
@@ -65,7 +70,7 @@ function chooseNamed(sorted: readonly IpPool[], names: readonly string[], family
           ? unfit(pool, sorted)
           : `spec.cidr ${pool.spec.cidr} is not of IPv${family}`;
     if (pool !== undefined && why === undefined) usable.push(pool);
-    else refused.push({ pool: name, why: why ?? '' });
+    else refused.push({ pool: name, ...(pool === undefined ? {} : { range: pool.spec.cidr }), why: why ?? '' });
   }
   return { usable: refused.length === 0 ? usable : [], refused };
 }
