@@ -70,7 +70,7 @@ const rows: readonly { name: string; given: Write; stored?: readonly Resource[];
     given: { kind: 'delete', key: 'IPPool/a' },
     stored: [a, b1],
     expected:
-      'Cannot delete IPPool "a": 1 block is cut from it, first "10.244.3.0/24" of node "node1", expected none: set "disabled", and they go back when they are empty; with "autoAllocateBlocks" false, delete them then',
+      'Cannot delete IPPool "a": 1 block is cut from it, first "10.244.3.0/24" of node "node1", expected none: set "disabled", and they go back once they have been empty for ten minutes; with "autoAllocateBlocks" false, delete them then',
   },
   {
     name: 'a pool that takes the place of an unreadable one, with other blocks',

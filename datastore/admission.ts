@@ -96,7 +96,7 @@ function admitDelete(key: ResourceKey, list: Lister): Result<void> {
   const { cidr, node } = first.spec;
   const count = blocks.length === 1 ? '1 block is' : `${blocks.length} blocks are`;
   return err(
-    `Cannot delete IPPool "${name}": ${count} cut from it, first "${cidr}" of node "${node}", expected none: set "disabled", and they go back when they are empty; with "autoAllocateBlocks" false, delete them then`,
+    `Cannot delete IPPool "${name}": ${count} cut from it, first "${cidr}" of node "${node}", expected none: set "disabled", and they go back once they have been empty for ten minutes; with "autoAllocateBlocks" false, delete them then`,
   );
 }
 
