@@ -25,3 +25,10 @@ test('parsePodName() takes the namespace from the name first', () => {
   assert.deepEqual(parsePodName('shop/web', 'default'), { namespace: 'shop', name: 'web' });
   assert.deepEqual(parsePodName('web', 'default'), { namespace: 'default', name: 'web' });
 });
+
+for (const given of ['a/b/c', 'shop/', '/web', '']) {
+  test(`parsePodName() refuses "${given}"`, () => {
+    const message = `Cannot read pod "${given}": expected NAME or NAMESPACE/NAME`;
+    assert.throws(() => parsePodName(given, 'default'), { message });
+  });
+}

@@ -28,9 +28,12 @@ export function parsePort(text: string): Result<PortRequest> {
   return ok({ port, protocol: match[2]?.toLowerCase() === 'udp' ? 'UDP' : 'TCP' });
 }
 
-/** `namespace/name`, or a name in `namespace`. */
+/** `namespace/name`, or a name in `namespace`. @throws Error when it is neither */
 export function parsePodName(text: string, namespace: string): { readonly namespace: string; readonly name: string } {
-  const [first = '', second] = text.split('/');
+  const [first = '', second, ...rest] = text.split('/');
+  if (first === '' || second === '' || rest.length > 0) {
+    throw new Error(`Cannot read pod "${text}": expected NAME or NAMESPACE/NAME`);
+  }
   return second === undefined ? { namespace, name: first } : { namespace: first, name: second };
 }
 

@@ -31,7 +31,9 @@ async function inPod(given: string, command: string[], options: NameOption & { n
   const { namespace, name } = parsePodName(given, options.namespace);
   const sandbox = findSandbox(options.name, namespace, name);
   if (sandbox === undefined) {
-    throw new Error(`Cannot enter pod "${namespace}/${name}": there is none in lab "${options.name}"`);
+    throw new Error(
+      `Cannot enter pod "${namespace}/${name}": lab "${options.name}" runs none of this name, see "margay get pods"`,
+    );
   }
   await runInside(options.name, sandbox.netns, command);
 }

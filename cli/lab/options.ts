@@ -9,9 +9,12 @@ import type { Result } from '../../lib/result.ts';
 export type NameOption = { readonly name: string };
 
 /** Adds `--name`: by default that of the environment, else `default`. */
-export function withName(command: Command, byDefault = process.env['MARGAY_LAB'] ?? 'default'): Command {
+export function withName(command: Command, byDefault?: string): Command {
+  const option = new Option('--name <lab>', 'name of the lab').argParser(orThrow(parseLabName));
   return command.addOption(
-    new Option('--name <lab>', 'name of the lab').default(byDefault).argParser(orThrow(parseLabName)),
+    byDefault === undefined
+      ? option.default(process.env['MARGAY_LAB'] ?? 'default', 'MARGAY_LAB, else "default"')
+      : option.default(byDefault),
   );
 }
 
