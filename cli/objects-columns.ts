@@ -82,6 +82,7 @@ const COLUMNS: Columns = {
   IPAMConfiguration: [
     { title: 'COOLDOWN', cell: ({ spec }) => `${spec.ipCooldownSeconds ?? 0}s` },
     { title: 'MAXBLOCKS', cell: ({ spec }) => String(spec.maxBlocksPerHost ?? 0) },
+    { title: 'AUTOALLOCATE', cell: ({ spec }) => String(spec.autoAllocateBlocks ?? true) },
     { title: 'LEAKGRACE', cell: leakGrace },
   ],
   BGPConfiguration: [

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openEmbeddedStore } from '../datastore/embedded/open.ts';
+import { KINDS } from '../datastore/resources/index.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -104,7 +105,7 @@ test('apply refuses an object of another namespace than --namespace', (t) => {
   assert.deepEqual([err, status], [[expected], 1]);
 });
 
-test('apply refuses unknown fields, empty peers, missing namespaces and unmasked pools, as the API server does', (t) => {
+test('apply refuses unknown fields, empty peers, missing namespaces, unmasked pools and settings of another name', (t) => {
   const { margay } = setUp(t);
   const odd = POLICY.replace('policyTypes', 'polcyTypes');
   const peers = POLICY.replace(
@@ -113,8 +114,9 @@ test('apply refuses unknown fields, empty peers, missing namespaces and unmasked
   );
   const pool =
     'apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: pods}\nspec: {cidr: 10.244.0.1/16, ipipMode: Never}\n';
+  const settings = 'apiVersion: projectcalico.org/v3\nkind: IPAMConfiguration\nmetadata: {name: mine}\nspec: {}\n';
   const away = POLICY.replace('name: default-deny', 'name: away, namespace: nowhere');
-  const text = [odd, peers, pool, away].join('---\n');
+  const text = [odd, peers, pool, settings, away].join('---\n');
   const decoding =
     'Error from server (BadRequest): error when creating "STDIN": NetworkPolicy in version "v1" cannot be handled as a NetworkPolicy: strict decoding error: unknown field "spec.polcyTypes"';
   const others = [
@@ -122,6 +124,7 @@ test('apply refuses unknown fields, empty peers, missing namespaces and unmasked
     '* spec.ingress[0].from[0]: Required value: must specify a peer',
     '* spec.egress[0].to[1]: Required value: must specify a peer',
     'The IPPool "pods" is invalid: spec.cidr: Invalid value: "10.244.0.1/16": must be strictly masked, expected "10.244.0.0/16"',
+    'The IPAMConfiguration "mine" is invalid: metadata.name: Invalid value: "mine": expected "default", no other is read',
     'Error from server (NotFound): error when creating "STDIN": namespaces "nowhere" not found',
   ];
   const created = ['networkpolicy.networking.k8s.io/default-deny created'];
@@ -172,9 +175,10 @@ test('get prints what kubectl prints', (t) => {
     err: ['Error from server (NotFound): pods "nope" not found'],
     status: 1,
   });
+  const plurals = Object.values(KINDS).map(({ plural }) => plural);
   assert.deepEqual(margay('get foo'), {
     out: [],
-    err: [`error: the server doesn't have a resource type "foo"`],
+    err: [`error: the server doesn't have a resource type "foo", expected one of ${plurals.join(', ')}`],
     status: 1,
   });
 });

@@ -12,7 +12,13 @@ const rows: readonly { given: readonly string[]; expected: readonly [string, str
   { given: ['pod/a', 'ns/b'], expected: 'Cannot read "ns/b": expected one type only' },
   { given: ['pod/a', 'b'], expected: 'Cannot read "b": expected TYPE/NAME like all others' },
   { given: ['pod/'], expected: 'Cannot read "pod/": expected TYPE/NAME like all others' },
-  { given: ['foo'], expected: `the server doesn't have a resource type "foo"` },
+  {
+    given: ['foo'],
+    expected:
+      `the server doesn't have a resource type "foo", expected one of namespaces, nodes, pods, services, endpointslices, ` +
+      'networkpolicies, clusternetworkpolicies, ippools, ipblocks, nodestatuses, ipreservations, ipamconfigurations, ' +
+      'bgpconfigurations, bgppeers, bgpfilters, secrets',
+  },
   {
     given: ['po,ns', 'a'],
     expected: 'Cannot combine several types of resources ("po,ns") with names, expected one type',

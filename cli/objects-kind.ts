@@ -41,7 +41,9 @@ function parseSlashes(words: readonly string[]): Result<Asked> {
 export function parseKind(text: string): Result<Kind> {
   const word = text.toLowerCase();
   const found = KIND_NAMES.find((kind) => namesOf(kind).includes(word));
-  return found === undefined ? err(`the server doesn't have a resource type "${text}"`) : ok(found);
+  if (found !== undefined) return ok(found);
+  const all = KIND_NAMES.map((kind) => KINDS[kind].plural).join(', ');
+  return err(`the server doesn't have a resource type "${text}", expected one of ${all}`);
 }
 
 function namesOf(kind: Kind): readonly string[] {

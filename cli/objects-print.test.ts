@@ -54,6 +54,16 @@ const tables: readonly { kind: Kind; items: readonly Resource[]; options?: objec
     ],
   },
   {
+    kind: 'IPAMConfiguration',
+    items: [
+      object('IPAMConfiguration', { name: 'default' }, { spec: { autoAllocateBlocks: false, leakGraceSeconds: 0 } }),
+    ],
+    expected: [
+      'NAME      COOLDOWN   MAXBLOCKS   AUTOALLOCATE   LEAKGRACE   AGE',
+      'default   0s         0           false          never       30s',
+    ],
+  },
+  {
     kind: 'Node',
     items: [
       object(

@@ -97,7 +97,7 @@ test('ipam shows, checks and configures, and releases what leaked and nothing el
   assert.match(configured.stdout, /cooldown: 60 s\n.*\nnew blocks: claimed as nodes need them\nleak grace: 900 s/);
   const grace = margay(['ipam', 'configure', '--leak-grace', '0', ...source.slice(0, 2)]);
   assert.match(grace.stdout, /cooldown: 60 s\n.*\n.*\nleak grace: nothing is set free by itself/);
-  assert.match(margay(['get', 'ipamconfiguration', ...source.slice(0, 2)]).stdout, / 60s +0 +never /);
+  assert.match(margay(['get', 'ipamconfiguration', ...source.slice(0, 2)]).stdout, / 60s +0 +true +never /);
   const frozen = margay(['ipam', 'configure', '--auto-allocate-blocks', 'false', ...source.slice(0, 2)]);
   assert.match(frozen.stdout, /cooldown: 60 s\n.*\nnew blocks: none, .*\nleak grace: nothing/);
   assert.match(

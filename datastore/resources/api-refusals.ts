@@ -1,9 +1,11 @@
 // What the API server refuses although the schemas here take it, because a stored object of a newer or older API may
-// have it: peers and ports without a field that is known, and pools that are not strictly masked.
+// have it: peers and ports without a field that is known, pools that are not strictly masked, and settings of a name
+// that nobody reads.
 import { type Cidr, cidrAddress } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import type { ClusterNetworkPolicy } from './cluster-network-policy.ts';
 import type { Resource } from './index.ts';
+import { IPAM_CONFIGURATION_NAME } from './ipam-configuration.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 
 /** Sentences in the API server's words. `raw` is the object as it was written: schemas mask host bits. */
@@ -15,6 +17,8 @@ export function apiRefusals(resource: Resource, raw: Readonly<Record<string, unk
       return clusterNetworkPolicy(resource);
     case 'IPPool':
       return masked(resource.spec.cidr, raw['spec']);
+    case 'IPAMConfiguration':
+      return named(resource.metadata.name, IPAM_CONFIGURATION_NAME);
     default:
       return [];
   }
@@ -83,3 +87,7 @@ function masked(cidr: Cidr, spec: unknown): readonly string[] {
   if (address.ok && address.value === cidrAddress(cidr)) return [];
   return [`spec.cidr: Invalid value: "${written}": must be strictly masked, expected "${cidr}"`];
 }
+
+// What calicoctl demands of settings that a cluster has once.
+const named = (name: string, only: string): readonly string[] =>
+  name === only ? [] : [`metadata.name: Invalid value: "${name}": expected "${only}", no other is read`];
