@@ -37,10 +37,9 @@ async function release({ fromReport, ...options }: IpamOptions & { readonly from
   await withStore(options, async (store) => {
     const sockets = asked.some(({ kind }) => kind === 'address') ? await socketsByNode(options) : new Map();
     for (const each of asked) {
-      const what = each.kind === 'address' ? `address "${each.handle}"` : `block "${each.block}"`;
       try {
-        if (each.kind === 'address') await releaseAddress(each, sockets);
-        else await releaseBlock(each, store, options);
+        const what =
+          each.kind === 'address' ? await releaseAddress(each, sockets) : await releaseBlock(each, store, options);
         console.log(`released ${what}`);
       } catch (error) {
         process.exitCode = 1;
@@ -82,21 +81,28 @@ async function socketsByNode(options: IpamOptions): Promise<ReadonlyMap<string, 
   return new Map(found.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])));
 }
 
+const releasedSchema = z.object({ released: z.array(z.string()) });
+
+/** What was released, in words, as of the next one. */
 async function releaseAddress(
   { node, handle, sequence }: AddressRelease,
   sockets: ReadonlyMap<string, string>,
-): Promise<void> {
+): Promise<string> {
   const socket = sockets.get(node);
   if (socket === undefined) throw new Error(`Cannot release "${handle}": the agent of node "${node}" does not answer`);
-  await askAgent(socket, 'POST', `/v1/ipam/release?${new URLSearchParams({ handle, sequence: String(sequence) })}`);
+  const query = new URLSearchParams({ handle, sequence: String(sequence) });
+  const answer = await askAgent(socket, 'POST', `/v1/ipam/release?${query}`);
+  const { released } = releasedSchema.parse(JSON.parse(answer));
+  return `address ${released.join(', ') || handle} of node "${node}"`;
 }
 
 // A pod may have got an address of the block since the report, so that the check must say the same again.
-async function releaseBlock({ block, version }: BlockRelease, store: Store, options: IpamOptions): Promise<void> {
+async function releaseBlock({ block, version }: BlockRelease, store: Store, options: IpamOptions): Promise<string> {
   const findings = checkIpam(await readIpamWorld(store, options));
   const isStill = findings.some(
     ({ release: each }) => each?.kind === 'block' && each.block === block && each.version === version,
   );
   if (!isStill) throw new Error(`Cannot release block "${block}": is not what the report says, expected a new report`);
   await store.delete('IPBlock', undefined, block, version);
+  return `block "${block}"`;
 }

@@ -22,7 +22,7 @@ test('ipam offers nothing for release because of what cannot be read, and names 
   const checked = margay(['ipam', 'check', ...source]);
   assert.equal(checked.status, 1);
   assert.match(checked.stdout, /^not-checked: Cannot read Node "one": Cannot accept /m);
-  assert.match(checked.stdout, /^not-checked: node "one": its agent does not answer$/m);
+  assert.match(checked.stdout, /^not-checked: node "one": its agent was not asked, or does not answer$/m);
   assert.doesNotMatch(checked.stdout, /block-of-no-node/);
   const shown = margay(['ipam', 'show', ...source]);
   assert.match(shown.stderr, /^margay: Cannot read IPPool "a": Cannot accept /m);

@@ -228,7 +228,7 @@ test('checkIpam() does not take what cannot be read for what is not there', () =
   );
   assert.deepEqual(
     checkIpam({ views: [], blocks, pods: [], nodes: others, unreadable }).map(({ why }) => why),
-    ['node "one": its agent does not answer'],
+    ['node "one": its agent was not asked, or does not answer'],
   );
 });
 
@@ -276,6 +276,19 @@ test('checkIpam() finds nothing where all agree, nor a block of one node twice',
     pod('192.0.2.9', 'db'),
   ]) {
     assert.deepEqual(checkIpam({ ...sound, pods: [...sound.pods, other] }), []);
+  }
+  // Machines that share a name: the pod is in one journal, and in none is told once.
+  const namesake = view({ blocks: [], assignments: [], links: [] });
+  const pods = [...sound.pods, pod('10.244.1.9', 'db')];
+  for (const views of [
+    [view(), namesake],
+    [namesake, view()],
+  ]) {
+    assert.deepEqual(checkIpam({ ...sound, views }), []);
+    assert.deepEqual(
+      checkIpam({ ...sound, views, pods }).map(({ kind }) => kind),
+      ['pod-without-address'],
+    );
   }
   const two = view({ node: 'two', blocks: [], links: [link('10.244.1.7')] });
   const findings = checkIpam({ ...sound, views: [view(), two], nodes: [...sound.nodes, node('two', 'u2')] });

@@ -147,9 +147,16 @@ function* nodeFindings(view: IpamView, input: CheckInput): Iterable<Finding> {
 }
 
 /** Pods that run without network, though their status tells of one. */
-function* podFindings({ node, blocks: own, assignments }: IpamView, { pods, blocks }: CheckInput): Iterable<Finding> {
+function* podFindings(view: IpamView, { views, pods, blocks }: CheckInput): Iterable<Finding> {
+  const { node } = view;
+  // A pod of machines that share a name has its address in one journal.
+  const named = views.filter((each) => each.node === node);
+  if (named[0] !== view) return;
+  const own = named.flatMap((each) => each.blocks);
   const cidrs = [...own.map(({ cidr }) => cidr), ...blocks.map(({ spec }) => spec.cidr)];
-  const assigned = new Set(assignments.map(({ assignment }) => `${assignment.namespace}/${assignment.pod}`));
+  const assigned = new Set(
+    named.flatMap((each) => each.assignments.map(({ assignment }) => `${assignment.namespace}/${assignment.pod}`)),
+  );
   for (const pod of pods) {
     const { metadata, spec, status } = pod;
     const key = `${metadata.namespace}/${metadata.name}`;
@@ -207,7 +214,7 @@ function* blockFindings(input: CheckInput): Iterable<Finding> {
   }
   for (const node of new Set(blocks.map(({ spec }) => spec.node))) {
     if (identities.has(node) && !asked.has(node)) {
-      yield { kind: 'not-checked', why: `node "${node}": its agent does not answer` };
+      yield { kind: 'not-checked', why: `node "${node}": its agent was not asked, or does not answer` };
     }
   }
   for (const block of blocks) {
@@ -228,7 +235,8 @@ function* blockFindings(input: CheckInput): Iterable<Finding> {
     } else if (isOfNamesake(block.spec, owner) && !holds) {
       const why = `${of}: an earlier Node of this name claimed it`;
       // It may be this very machine that has the block, with pods in it.
-      if (view === undefined) yield { kind: 'block-of-earlier-node', why: `${why}, and its agent does not answer` };
+      if (view === undefined)
+        yield { kind: 'block-of-earlier-node', why: `${why}, and its agent was not asked, or does not answer` };
       // That node's machine may still run, and the agent that was asked is another.
       else if (block.spec.holder !== undefined) yield { kind: 'block-of-other-agent', why: stranded?.why ?? why };
       else yield { kind: 'block-of-earlier-node', ...unlessUsed(block, why, input) };
