@@ -2,8 +2,11 @@
 // found at start and not at night.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { formatIssues } from '../datastore/resources/format-issues.ts';
 import { subdomainName } from '../datastore/resources/metadata.ts';
 import { ipSchema, portSchema } from '../datastore/resources/scalars.ts';
+
+const absolutePath = z.string().startsWith('/', 'expected an absolute path');
 
 const configSchema = z.strictObject({
   /** Name of this node's Node object. */
@@ -11,12 +14,12 @@ const configSchema = z.strictObject({
   datastore: z.strictObject({
     kind: z.literal('embedded'),
     /** The SQLite file that all nodes share. */
-    path: z.string().startsWith('/'),
+    path: absolutePath,
   }),
   /** A folder of its own, for root alone. Sockets: `cni.sock`, `control.sock`, `gobgp/gobgp.sock`; the pods' MTU in `mtu`. Lost at reboot. */
-  runDirectory: z.string().startsWith('/').default('/run/margay'),
+  runDirectory: absolutePath.default('/run/margay'),
   /** A folder of its own, for root alone. Journal of addresses and the spool of DELs. Survives a reboot. */
-  stateDirectory: z.string().startsWith('/').default('/var/lib/margay'),
+  stateDirectory: absolutePath.default('/var/lib/margay'),
   /** MTU of pod interfaces in bytes, 1280 to 65535. Absent: that of the uplink. */
   mtuBytes: z.int().min(1280).max(65535).exactOptional(),
   /**
@@ -54,15 +57,21 @@ export function closedMetricsPort({ metricsListen }: Pick<Config, 'metricsListen
   return /^127\.|^::1$/.test(metricsListen.address) ? undefined : metricsListen.port;
 }
 
-/** @throws Error that names the file and the field */
+/** @throws Error that names the file and the fields */
 export function readConfig(path: string): Config {
-  const raw: unknown = parseJson(path, readFileSync(path, 'utf8'));
+  const raw: unknown = parseJson(path, readText(path));
   const parsed = configSchema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new Error(
-    `Cannot read configuration "${path}": ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-  );
+  throw new Error(`Cannot read configuration "${path}": ${formatIssues(parsed.error.issues, raw)}`);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot read configuration "${path}": ${why}, expected a JSON file (felix/README.md)`, { cause });
+  }
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -51,6 +51,8 @@ function reason(issue: Issue, value: unknown): string {
       return `key ${show(String(issue.path.at(-1)))}, ${issue.issues[0]?.message ?? 'expected another key'}`;
     case 'invalid_union':
       return unionReason(issue, value);
+    case 'unrecognized_keys':
+      return `${issue.keys.map(show).join(', ')} is no key that is known`;
     case 'custom':
       return issue.message.replace(/^Cannot parse /, '');
     default:
