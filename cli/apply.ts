@@ -34,14 +34,19 @@ export function registerApply(program: Command): void {
         .preset('strict')
         .default('strict'),
     )
+    .option('--create-datastore', 'make the file of --datastore where there is none')
     .action(runApply);
   addDatastoreOptions(command);
 }
 
-type Options = FileOptions & DatastoreOptions & { readonly validate: 'strict' | 'true' | 'warn' | 'ignore' | 'false' };
+type Options = FileOptions &
+  DatastoreOptions & {
+    readonly validate: 'strict' | 'true' | 'warn' | 'ignore' | 'false';
+    readonly createDatastore?: true;
+  };
 
 async function runApply(options: Options): Promise<void> {
-  const store = openCliStore(options);
+  const store = openCliStore(options, options.createDatastore === true ? 'create' : 'refuse');
   try {
     let applied = 0;
     for (const object of namespacesFirst(readManifests(options))) {

@@ -15,12 +15,13 @@ export function addDatastoreOptions(command: Command): Command {
 }
 
 /**
- * Opens the datastore that is meant; it is never created here.
+ * Opens the datastore that is meant. A missing one is created only where its file is named: that of a lab is the lab's.
  * @throws Error that says how to start a lab when there is none, StoreError unavailable
  */
-export function openCliStore(options: DatastoreOptions): Store {
+export function openCliStore(options: DatastoreOptions, missing: 'create' | 'refuse' = 'refuse'): Store {
   const path = options.datastore ?? (options.lab === undefined ? process.env['MARGAY_DATASTORE'] : undefined);
-  if (path !== undefined && path !== '') return openEmbeddedStore({ path, missing: 'refuse' });
+  if (path !== undefined && path !== '') return openEmbeddedStore({ path, missing });
+  if (missing === 'create') throw new Error('Cannot create a datastore: no file is named, expected --datastore PATH');
   const lab = options.lab ?? process.env['MARGAY_LAB'] ?? 'default';
   if (!/^[a-z0-9]{1,12}$/.test(lab)) {
     throw new Error(`Cannot open datastore of lab "${lab}": bad name, expected 1 to 12 lower case letters and digits`);

@@ -201,15 +201,25 @@ test('delete deletes what is there and tells what is not', (t) => {
   assert.deepEqual(margay('delete pods').err, ['error: give names, -l or --all']);
 });
 
-test('a datastore is never created by the command line', (t) => {
+test('a datastore is created only where apply is told to, and not in the place of a lab', (t) => {
   const { directory, margay } = setUp(t);
   const missing = join(directory, 'other.db');
   assert.deepEqual(margay(`get pods --datastore ${missing}`), {
     out: [],
-    err: [`margay: Cannot open datastore "${missing}": the file is missing, expected a datastore`],
+    err: [
+      `margay: Cannot open datastore "${missing}": the file is missing, expected a datastore ("margay apply --create-datastore" makes one)`,
+    ],
     status: 1,
   });
   assert.equal(existsSync(missing), false);
+  const apply = `apply -f - --datastore ${missing}`;
+  assert.equal(margay(apply, SHOP).status, 1);
+  assert.equal(existsSync(missing), false);
+  for (const outcome of ['created', 'unchanged']) {
+    const made = { out: [`namespace/shop ${outcome}`], err: [], status: 0 };
+    assert.deepEqual(margay(`${apply} --create-datastore`, SHOP), made);
+  }
+  assert.equal(margay('apply -f - --create-datastore --lab nothere1', SHOP).status, 1);
   const { err } = margay('get pods --lab nothere1');
   assert.match(err[0] ?? '', /no lab "nothere1" is up, expected one \(start it: \.\/margay lab up --name nothere1\)$/);
 });

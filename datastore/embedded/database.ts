@@ -98,7 +98,12 @@ function prepareFile(path: string, missing: 'create' | 'refuse'): void {
     if (!existsSync(dirname(path))) {
       throw unavailable('open', path, `directory "${dirname(path)}" is missing, expected it to be there`);
     }
-    if (missing === 'refuse') throw unavailable('open', path, 'the file is missing, expected a datastore');
+    if (missing === 'refuse')
+      throw unavailable(
+        'open',
+        path,
+        'the file is missing, expected a datastore ("margay apply --create-datastore" makes one)',
+      );
     closeSync(openSync(path, constants.O_CREAT | constants.O_RDWR, 0o600));
   } catch (error) {
     if (error instanceof StoreError) throw error;

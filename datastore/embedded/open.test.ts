@@ -53,7 +53,11 @@ const unusable: readonly { name: string; given: (path: string) => void; expected
     given: (path) => rmSync(join(path, '..'), { recursive: true }),
     expected: /directory ".*" is missing, expected it to be there$/,
   },
-  { name: 'a missing file when told to', given: () => {}, expected: /the file is missing, expected a datastore$/ },
+  {
+    name: 'a missing file when told to',
+    given: () => {},
+    expected: /the file is missing, expected a datastore \("margay apply --create-datastore" makes one\)$/,
+  },
   { name: 'a directory', given: (path) => mkdirSync(path), expected: /not a file, expected a database file$/ },
   { name: 'a text file', given: (path) => writeFileSync(path, 'x'.repeat(5000)), expected: /file is not a database$/ },
   {
