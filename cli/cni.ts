@@ -22,7 +22,11 @@ export function registerCni(program: Command): void {
   withFolders(cni.command('install'))
     .description('put executable and network configuration in place, the latter once the agent can serve')
     .option('--agent-socket <path>', "the agent's socket", '/run/margay/cni.sock')
-    .option('--spool-directory <path>', 'where DELs wait while there is no agent', '/var/lib/margay/cni-spool')
+    .option(
+      '--spool-directory <path>',
+      'where DELs wait while there is no agent: cni-spool in its stateDirectory',
+      '/var/lib/margay/cni-spool',
+    )
     .addOption(
       new Option('--require <plugin...>', 'fail where these are missing, instead of doing without')
         .choices(CHAINED_NAMES)
