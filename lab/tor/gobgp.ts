@@ -63,6 +63,8 @@ export function printGobgpConfig({ tor, nodes }: LabSpec): string {
     neighbors: nodes.map(({ address }) => ({
       config: { 'neighbor-address': address, 'peer-as': NODE_ASN },
       timers: { config: { 'connect-retry': 5, 'idle-hold-time-after-reset': 5 } },
+      // Connections of two gobgpds that cross are both closed, and both dial again in step with each other.
+      transport: { config: { 'passive-mode': true } },
     })),
   };
   return `${JSON.stringify(config, undefined, 2)}\n`;

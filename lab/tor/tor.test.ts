@@ -48,7 +48,9 @@ test('printFrrConfig() is what bgpd reads', async (t) => {
 
 test('printGobgpConfig() is what gobgpd reads', async (t) => {
   const config = printGobgpConfig(spec);
-  assert.equal(JSON.parse(config).neighbors.length, 3);
+  const { neighbors } = JSON.parse(config);
+  assert.equal(neighbors.length, 3);
+  for (const { transport } of neighbors) assert.equal(transport.config['passive-mode'], true, 'the nodes dial');
   await run('gobgpd', ['-f', write(t, config), '-t', 'json', '-d']);
 });
 

@@ -53,15 +53,20 @@ export function desiredOf(node: 'n1' | 'n2', change: Partial<DesiredBgpInput> = 
   });
 }
 
-/** A router made of our own speaker: peers with both nodes, and leaks a default route. */
+/**
+ * A router made of our own speaker: peers with both nodes, and leaks a default route. It waits for them: gobgpds of 3.x
+ * that dial each other close both connections when these cross, then try again in step, and have taken most of a minute so.
+ */
 export function desiredOfTor(): DesiredBgp {
-  return checked({
+  const desired = checked({
     node: 'tor',
     nodes: [nodeObject('tor', ADDRESS.tor, { 'projectcalico.org/ASNumber': '64600' })],
     peers: (['n1', 'n2'] as const).map((name) => peerObject(name, { peerIP: ADDRESS[name], asNumber: 64512 })),
     blocks: [cidr('0.0.0.0/0')],
     pools: [],
   });
+  const peers = [...desired.peers].map(([address, peer]) => [address, { ...peer, connect: 'passive' }] as const);
+  return { ...desired, peers: new Map(peers) };
 }
 
 function checked(input: DesiredBgpInput): DesiredBgp {
