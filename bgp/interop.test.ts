@@ -5,7 +5,7 @@ import { bgpSegment, type Router, type Speaker, startSpeaker } from '../test/sup
 import { ADDRESS, BLOCK, desiredOf, NEVER } from '../test/support/bgp-world.ts';
 import { startBird, startFrr } from '../test/support/tor-router.ts';
 
-const WAIT = { timeoutMs: 40_000 };
+const WAIT = { timeoutMs: 60_000 };
 const TORS = [
   { name: 'BIRD', start: startBird, protocol: 'bird' },
   { name: 'FRR', start: startFrr, protocol: 'bgp' },
@@ -30,9 +30,11 @@ for (const { name, start, protocol } of TORS) {
     const expected = [`${BLOCK.n1} via ${ADDRESS.n1} dev eth0`, `${BLOCK.n2} via ${ADDRESS.n2} dev eth0`];
     assert.deepEqual(await routes(), expected);
     await waitFor('the block of the other node', async () => (await prefixes(n1)).includes(BLOCK.n2), WAIT);
-    await waitFor('all peers to have sent all', async () => (await n1.gobgp.peers()).every((peer) => peer.endOfRib));
+    await waitFor('all to be sent', async () => (await n1.gobgp.peers()).every((peer) => peer.endOfRib), WAIT);
     assert.deepEqual(await routes(), expected);
-    const leaked = (await n1.gobgp.rib()).filter(({ prefix }) => prefix === '0.0.0.0/0');
+    const defaults = async () => (await n1.gobgp.rib()).filter(({ prefix }) => prefix === '0.0.0.0/0');
+    await waitFor('the default route of the router', async () => (await defaults()).length > 0, WAIT);
+    const leaked = await defaults();
     assert.deepEqual(
       leaked.map(({ from, ebgp, asPath }) => ({ from, ebgp, asPath })),
       [{ from: ADDRESS.tor, ebgp: true, asPath: [64600] }],

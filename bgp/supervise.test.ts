@@ -24,18 +24,18 @@ for (const { generation, program = 'gobgpd' } of await gobgpds())
     await answers(paths.socket);
     assert.equal(await netns.exec('ss', '-Hlntu'), '', 'its API is the unix socket alone');
     assert.equal(statSync(paths.socket).mode & 0o077, 0, 'nobody else may use the socket');
-    const pid = pidIn(paths.pid);
+    const pid = await running(paths);
 
     await t.test('a killed gobgpd is started again', async () => {
       process.kill(pid, 'SIGKILL');
-      await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== pid, WAIT);
+      await running(paths, pid);
       await answers(paths.socket);
     });
 
     await t.test('one that has to start anew is ended by its socket, and nothing else is', async () => {
-      const before = pidIn(paths.pid);
+      const before = await running(paths);
       assert.equal(restartGobgpd(paths.socket), undefined);
-      await waitFor('another gobgpd', () => existsSync(paths.pid) && pidIn(paths.pid) !== before, WAIT);
+      await running(paths, before);
       await answers(paths.socket);
       const other = join(paths.folder, 'other.sock');
       assert.match(restartGobgpd(other) ?? '', /"[^"]+other\.pid" names no process/);
@@ -45,7 +45,7 @@ for (const { generation, program = 'gobgpd' } of await gobgpds())
     });
 
     await t.test('a gobgpd that outlived its supervisor is taken over', async () => {
-      const before = pidIn(paths.pid);
+      const before = await running(paths);
       await ended(first, 'SIGKILL');
       await answers(paths.socket);
       const second = supervise();
@@ -54,7 +54,7 @@ for (const { generation, program = 'gobgpd' } of await gobgpds())
       assert.equal(pidIn(paths.pid), before);
       assert.ok(isAlive(before));
       assert.equal(await ended(second, 'SIGTERM'), 0);
-      assert.ok(!isAlive(before));
+      await waitFor('its end', () => !isAlive(before), WAIT);
       assert.ok(!existsSync(paths.socket) && !existsSync(paths.pid));
     });
   });
@@ -88,6 +88,7 @@ async function setup(t: TestContext) {
     folder,
     socket: join(folder, 'gobgp.sock'),
     pid: join(folder, 'gobgpd.pid'),
+    beside: join(folder, 'gobgp.pid'),
     log: join(folder, 'gobgpd.log'),
   };
   const { args, env } = gobgpdCommand({ socketPath: paths.socket });
@@ -116,10 +117,25 @@ async function answers(socketPath: string): Promise<void> {
   }
 }
 
-const pidIn = (file: string): number => Number(readFileSync(file, 'utf8'));
+const pidIn = (file: string): number => Number(existsSync(file) && readFileSync(file, 'utf8'));
+
+/** Process id of the gobgpd, another one than `before`. It is written after the start, and gobgpd may answer sooner. */
+const running = (paths: { readonly pid: string; readonly beside: string }, before?: number): Promise<number> =>
+  waitFor(
+    'the process id of gobgpd',
+    () => {
+      const pid = pidIn(paths.pid);
+      return pid > 0 && pid !== before && pid === pidIn(paths.beside) && isAlive(pid) && pid;
+    },
+    WAIT,
+  );
 
 function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false; // It is gone.
+  }
 }
 
 function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {

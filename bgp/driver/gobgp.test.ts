@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Cidr } from '../../lib/cidr.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 import { bgpSegment, type Speaker, startSpeaker } from '../../test/support/bgp-segment.ts';
 import {
@@ -16,10 +17,11 @@ import {
   peerObject,
 } from '../../test/support/bgp-world.ts';
 import { gobgpds } from '../../test/support/gobgpds.ts';
-import type { DesiredPeer, PeerState } from '../model/types.ts';
+import type { BgpEvent, DesiredPeer, PeerState } from '../model/types.ts';
 import { BgpError, createRpc } from './rpc.ts';
 
-const WAIT = { timeoutMs: 40_000 };
+const WAIT = { timeoutMs: 60_000 };
+const MARKER = cidr('10.244.9.0/24');
 const NO_PEERS = { added: [], replaced: [], removed: [] };
 
 for (const { generation, program, codec } of await gobgpds())
@@ -104,6 +106,13 @@ for (const { generation, program, codec } of await gobgpds())
     });
 
     await t.test('the same state again sends nothing and flaps nothing', async () => {
+      // What the tests before have caused is told before these two changes are.
+      const more = { blocks: [BLOCK.n1, MARKER] };
+      for (const change of [more, {}]) {
+        const told = n1.events.length;
+        await n1.gobgp.apply(desiredOf('n1', change), NEVER);
+        await waitFor('an event', () => n1.events.slice(told).some((event) => isAbout(event, MARKER)), WAIT);
+      }
       const before = n1.events.length;
       for (let i = 0; i < 3; i++) {
         const report = await n1.gobgp.apply(desiredOf('n1'), NEVER);
@@ -257,6 +266,9 @@ test('apply() and rib() end when they are told to', async (t) => {
   await assert.rejects(gobgp.rib(AbortSignal.abort(reason)), reason);
   assert.equal((await gobgp.apply(desiredOf('n1'), NEVER)).outcome, 'applied');
 });
+
+const isAbout = (event: BgpEvent, prefix: Cidr): boolean =>
+  event.kind === 'rib-changed' && event.prefixes?.has(prefix) === true;
 
 const isEstablished = ({ state }: PeerState): boolean => state === 'established';
 
