@@ -67,7 +67,8 @@ export async function watchForever({ rpc, log, onEvent, onGeneration, signal }: 
   }
 }
 
-function coalesce(onEvent: (event: BgpEvent) => void) {
+/** Tells changes as events: one at once, those of a burst together, and from many prefixes on without their names. */
+export function coalesce(onEvent: (event: BgpEvent) => void) {
   const due = new Map<WatchedChange['kind'], NodeJS.Timeout>();
   const toldAt = new Map<WatchedChange['kind'], number>();
   let prefixes = new Set<Cidr>();
