@@ -20,7 +20,8 @@ import {
   UPSTREAM,
 } from './racks-world.ts';
 
-const WAIT = { timeoutMs: 40_000 };
+/** A call that comes while the other side still refuses costs gobgpd up to 14 s, and BIRD and FRR wait between calls, too. */
+const WAIT = { timeoutMs: 90_000 };
 const PORT = 7000;
 const SERVICE = '10.96.0.9';
 const NOBODYS = '10.96.0.10';

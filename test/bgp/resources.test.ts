@@ -45,7 +45,7 @@ test('the agent, its gobgpd and a router do what BGP objects say', async (t) => 
   await t.test('a router is believed inside the pools only', async () => {
     await learns(node, ['10.244.200.0/24']);
     for (const prefix of ['0.0.0.0/0', '203.0.113.0/24', '198.51.100.128/25']) {
-      await waitFor(`${prefix} to be refused`, async () => JSON.stringify(await node.status()).includes(prefix));
+      await waitFor(`${prefix} to be refused`, async () => JSON.stringify(await node.status()).includes(prefix), WAIT);
     }
   });
 
