@@ -15,7 +15,7 @@ import { createWalker, type WalkPacket } from '../../lib/nftables/walk.ts';
 import { listenIn, volley } from '../support/frames/attacker.ts';
 import { quiet } from '../support/frames/quiet.ts';
 import * as raw from '../support/frames/raw-frame.ts';
-import { addressesOf, cluster, macOf, NODE, NODE6, PODS } from './two-pods.ts';
+import { addressesOf, cluster, knowNeighbour, macOf, NODE, NODE6, PODS } from './two-pods.ts';
 import { policy, world } from './world-builder.ts';
 
 const ENDS = {
@@ -49,12 +49,7 @@ test('the kernel does with tracked packets and their marks what the walker says'
     a: { ear: listenIn(t, a.path), mac: await macOf(node, hostIfName('n', 'a')) },
     b: { ear: listenIn(t, b.path), mac: await macOf(node, hostIfName('n', 'b')) },
   };
-  for (const name of ['a', 'b'] as const) {
-    const lladdr = pods[name].ear.socket.mac.toString('hex').replace(/..(?!$)/g, '$&:');
-    for (const ip of PODS[name]) {
-      await node.exec('ip', 'neigh', 'replace', ip, 'lladdr', lladdr, 'dev', hostIfName('n', name), 'nud', 'permanent');
-    }
-  }
+  for (const name of ['a', 'b'] as const) await knowNeighbour(node, name, pods[name].ear.socket.mac);
   await node.exec('nft', WATCH);
   const rule = { ports: [{ port: MARKED, protocol: 'UDP' as const }] };
   const closed = policy('n/closed', {

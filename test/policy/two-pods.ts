@@ -32,6 +32,17 @@ export async function macOf(netns: TestNetns, ifName: string): Promise<Buffer> {
   return Buffer.from(link?.address.replaceAll(':', '') ?? assert.fail(), 'hex');
 }
 
+/**
+ * Tells the node the hardware address of a pod for good: a frame that waited for the answer would come after others that
+ * were sent later, or not at all.
+ */
+export async function knowNeighbour(node: TestNetns, pod: keyof typeof PODS, mac: Buffer): Promise<void> {
+  const lladdr = mac.toString('hex').replace(/..(?!$)/g, '$&:');
+  for (const ip of PODS[pod]) {
+    await node.exec('ip', 'neigh', 'replace', ip, 'lladdr', lladdr, 'dev', hostIfName('n', pod), 'nud', 'permanent');
+  }
+}
+
 export type Cluster = {
   readonly node: TestNetns;
   readonly a: TestNetns;
