@@ -5,6 +5,8 @@ import { waitFor } from '../../lib/wait-for.ts';
 import type { TestNetns } from './netns.ts';
 
 export type FlowReport = {
+  /** When this was so, in milliseconds since 1970. */
+  readonly at: number;
   /** Packets or lines that arrived. */
   readonly seen: number;
   /** When the last one did, in milliseconds since 1970; 0: never. */
@@ -38,7 +40,7 @@ export async function startFlowEnd(
     report = JSON.parse(line) as FlowReport;
   });
   await waitFor(`"${role}" to start`, () => report !== undefined, { timeoutMs: 20_000 });
-  const now = (): FlowReport => report ?? { seen: 0, lastAt: 0, missing: 0 };
+  const now = (): FlowReport => report ?? { at: 0, seen: 0, lastAt: 0, missing: 0 };
   return {
     report: now,
     flows: async (more = 20) => {
@@ -46,7 +48,7 @@ export async function startFlowEnd(
       await waitFor(`"${role}" to see ${more} more`, () => now().seen >= seen + more, { timeoutMs: 20_000 });
     },
     stops: async (quietMs = 300) => {
-      const quiet = (): boolean => performance.timeOrigin + performance.now() - now().lastAt > quietMs;
+      const quiet = (): boolean => now().at - now().lastAt > quietMs;
       await waitFor(`"${role}" to see nothing`, quiet, { timeoutMs: 20_000 });
     },
   };

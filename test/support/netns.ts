@@ -54,6 +54,12 @@ function sweep(): void {
   if (!existsSync('/run/netns')) return;
   for (const name of readdirSync('/run/netns')) {
     const owner = name.startsWith(PREFIX) ? name.split('-')[1] : undefined;
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) remove(name);
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    try {
+      remove(name);
+    } catch (error) {
+      // Its owner removed it before it ended, or another test sweeps as well.
+      if (existsSync(`/run/netns/${name}`)) throw error;
+    }
   }
 }
