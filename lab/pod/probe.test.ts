@@ -24,7 +24,9 @@ test('probe() tells answered, silent and refused apart', async (t) => {
   ] as const;
   await Promise.all(
     rows.map(async ({ name, protocol, port, expected }) => {
-      const outcome = await client.probe({ protocol, ip: '127.0.0.1', port }, 400);
+      // Only where silence is expected it may be taken for the answer: the machine may be busy.
+      const timeoutMs = expected === 'silent' ? 400 : 20_000;
+      const outcome = await client.probe({ protocol, ip: '127.0.0.1', port }, timeoutMs);
       assert.equal(outcome.kind === 'failed' ? outcome.code : outcome.kind, expected, name);
     }),
   );
@@ -42,11 +44,11 @@ for (const protocol of ['TCP', 'UDP'] as const) {
         'nft',
         until === 'deny' ? `add rule ip t in th dport ${target.port} drop` : 'flush chain ip t in',
       );
-      const after = process.hrtime.bigint();
       const at = (await flipped) ?? 0n;
+      const told = process.hrtime.bigint();
       // A probe that was under way at the change counts from its own beginning.
       const soonest = before - 1_000_000_000n;
-      assert.ok(at >= soonest && at <= after + 1_000_000_000n, `${until} at ${at}, changed from ${before} to ${after}`);
+      assert.ok(at >= soonest && at <= told, `${until} at ${at}, changed from ${before} on, told at ${told}`);
     }
   });
 }
