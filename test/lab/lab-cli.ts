@@ -68,7 +68,8 @@ export function machineState(): string {
   return [
     read('ip', '-br', 'link'),
     read('ip', '-br', 'addr'),
-    read('ip', 'route', 'show', 'table', 'all'),
+    // What a router has told of counts down.
+    read('ip', 'route', 'show', 'table', 'all').replaceAll(/ expires \d+sec/g, ''),
     read('ip', 'rule'),
     read('nft', 'list', 'ruleset'),
     read('grep', '-r', '', '/proc/sys/net/ipv4/conf', '/proc/sys/net/ipv4/ip_forward'),
