@@ -5,7 +5,7 @@ import type { ApplyReport, ApplyRun } from './apply.ts';
 import type { ListedPeer } from './codec.ts';
 import { inChunks } from './in-chunks.ts';
 import { noteOf } from './note.ts';
-import { planPeers } from './plan.ts';
+import { keptKeys, planPeers } from './plan.ts';
 
 /** `restart`: sessions to be started anew although nothing of them changed. */
 export async function applyPeers(run: ApplyRun, restart: ReadonlySet<Ip>): Promise<ApplyReport['peers']> {
@@ -15,6 +15,12 @@ export async function applyPeers(run: ApplyRun, restart: ReadonlySet<Ip>): Promi
     [...listed].map(([address, peer]) => [address, restart.has(address) ? { ...peer, note: '' } : peer]),
   );
   const plan = planPeers(actual, desired.peers, noteOf);
+  // They stay as they are, so that the next apply() finds them again.
+  const kept = keptKeys(actual, desired.peers);
+  for (const address of kept)
+    run.needRestart(
+      `Cannot take the password off peer "${address}" of a running gobgpd: it goes on listening with it; restart it`,
+    );
   const removed: Ip[] = [];
   const added: Ip[] = [];
   const replaced: Ip[] = [];
@@ -23,6 +29,7 @@ export async function applyPeers(run: ApplyRun, restart: ReadonlySet<Ip>): Promi
     if (done) removed.push(address);
   }
   for (const peer of plan.replace) {
+    if (kept.has(peer.address)) continue;
     const done = await attempt(`Cannot change peer "${peer.address}"`, async () => {
       await rpc.unary(codec.deletePeer, peer.address, signal);
       await rpc.unary(codec.addPeer, { peer, note: noteOf(peer) }, signal);

@@ -52,6 +52,8 @@ export type ApplyRun = Connection & {
   readonly desired: DesiredBgp;
   readonly attempt: Attempt;
   readonly warn: (sentence: string) => void;
+  /** As `warn`; the outcome is `restart-needed`. */
+  readonly needRestart: (sentence: string) => void;
   readonly signal: AbortSignal;
 };
 
@@ -59,6 +61,7 @@ export type ApplyRun = Connection & {
 export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signal: AbortSignal): Promise<ApplyReport> {
   const problems: string[] = [];
   let failures = 0;
+  let isRestartNeeded = false;
   let report: ApplyReport = {
     outcome: 'applied',
     problems,
@@ -88,6 +91,10 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
       attempt,
       signal,
       warn: (sentence) => problems.push(sentence),
+      needRestart: (sentence) => {
+        problems.push(sentence);
+        isRestartNeeded = true;
+      },
     };
     // Always asked first: without a listener a second StartBgp would silently empty the table.
     const actual = await rpc.unary(codec.getBgp, undefined, signal);
@@ -117,7 +124,7 @@ export async function applyBgp(context: ApplyContext, desired: DesiredBgp, signa
       report = { ...report, peers: await applyPeers(run, policies.restart) };
       await policies.finish();
     }
-    return { ...report, outcome: failures === 0 ? 'applied' : 'incomplete' };
+    return { ...report, outcome: isRestartNeeded ? 'restart-needed' : failures === 0 ? 'applied' : 'incomplete' };
   } catch (error) {
     if (!(error instanceof BgpError)) throw error;
     problems.push(error.message);

@@ -257,6 +257,38 @@ test('a gobgpd that kept some of its addresses and can never have the others has
   assert.equal((await gobgp.apply(desired, NEVER)).outcome, 'applied');
 });
 
+for (const { generation, program } of await gobgpds())
+  test(`gobgpd ${generation} has to be started anew to take calls of a peer without its password`, async (t) => {
+    const { n1: router } = await bgpSegment(t, { n1: ADDRESS.n1 });
+    const { gobgp, seen, crash, restart } = startSpeaker(t, router, program);
+    await seen('up');
+    const desired = desiredOf('n1');
+    const peers = (password: string | undefined, connect: DesiredPeer['connect']) => ({
+      ...desired,
+      peers: new Map(
+        [...desired.peers].map(([address, { password: _, ...peer }]) => [
+          address,
+          { ...peer, connect, ...(password === undefined ? {} : { password }) },
+        ]),
+      ),
+    });
+    const outcome = async (...change: Parameters<typeof peers>) => {
+      const { outcome, problems } = await gobgp.apply(peers(...change), NEVER);
+      return [outcome, problems.length];
+    };
+    assert.deepEqual(await outcome('secret', 'passive'), ['applied', 0]);
+    assert.deepEqual(await outcome('another', 'passive'), ['applied', 0]);
+    assert.deepEqual(await outcome(undefined, 'passive'), ['restart-needed', 2]);
+    assert.deepEqual(await outcome(undefined, 'passive'), ['restart-needed', 2], 'until it is');
+    await crash();
+    restart();
+    await seen('up', 2);
+    assert.deepEqual(await outcome(undefined, 'passive'), ['applied', 0]);
+    // A gobgpd that calls needs nobody's call.
+    assert.deepEqual(await outcome('secret', 'active'), ['applied', 0]);
+    assert.deepEqual(await outcome(undefined, 'active'), ['applied', 0]);
+  });
+
 test('apply() and rib() end when they are told to', async (t) => {
   const { n1: router } = await bgpSegment(t, { n1: ADDRESS.n1 });
   const { gobgp, seen } = startSpeaker(t, router);

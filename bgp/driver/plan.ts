@@ -95,6 +95,18 @@ export function planPeers(
   return { add, replace, remove, unchanged: desired.size - add.length - replace.length };
 }
 
+/**
+ * Peers that dial us and are to have a password no more: gobgpd takes no key off its listening sockets, and the kernel would
+ * drop their calls.
+ */
+export const keptKeys = (actual: ReadonlyMap<Ip, KnownPeer>, desired: DesiredBgp['peers']): ReadonlySet<Ip> =>
+  new Set(
+    [...desired.values()]
+      .filter(({ password, connect }) => password === undefined && connect === 'passive')
+      .map(({ address }) => address)
+      .filter((address) => (actual.get(address)?.password ?? '') !== ''),
+  );
+
 /** What the kernel takes of a listening socket's option memory for one key (measured: 963 keys of 131072 bytes). */
 const KEY_BYTES = 136;
 
