@@ -35,7 +35,8 @@ export async function torRoutes({ name: lab }: LabSpec): Promise<DemoReport['tor
 export async function checkPing({ name: lab }: LabSpec, pods: readonly { readonly ip: string }[]): Promise<DemoCheck> {
   const lost = await Promise.all(
     pods.map(async ({ ip }) => {
-      const command = inside(torNetns(lab), ['ping', '-n', '-q', '-c', '1', '-W', '2', ip]);
+      // Until one is answered.
+      const command = inside(torNetns(lab), ['ping', '-n', '-q', '-c', '1', '-i', '0.2', '-w', '10', ip]);
       const { exitCode } = await runAny(lab, command);
       return exitCode === 0 ? [] : [ip];
     }),
