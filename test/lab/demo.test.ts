@@ -5,12 +5,10 @@ import type { DemoReport } from '../../lab/demo/report.ts';
 import type { TorKind } from '../../lab/spec.ts';
 import { labName, leftovers, machineState, margay } from './lab-cli.ts';
 
-test('lab demo --json with BIRD is as expected within a minute', async (t) => {
+test('lab demo --json with BIRD is as expected within 30 s', async (t) => {
   const report = await runDemo(await labName(t), 'bird');
   t.diagnostic(`set-up ${report.timings.setupMs} ms, total ${report.timings.totalMs} ms`);
-  // Half of 30 s as a rule. gobgpd dials after 5 to 9 s, and 10 to 14 s later again where the other node was not yet told of
-  // this one: on a busy machine that alone is 23 s.
-  assert.ok(report.timings.totalMs < 60_000, `${report.timings.totalMs} ms`);
+  assert.ok(report.timings.totalMs < 30_000, `${report.timings.totalMs} ms`);
 });
 
 test('lab demo --json with FRR and with gobgp, side by side, are as expected', async (t) => {
