@@ -26,6 +26,6 @@ export async function readSnapshot(store: Pick<Store, 'watch'>, kinds: readonly 
   return { resources, unreadable };
 }
 
-/** `key` as in `unreadable`, and its value. */
+/** `key` as in `unreadable`, and its value, which may say again what object it is about. */
 export const unreadableSentence = ([key, why]: readonly [ResourceKey, string]): string =>
-  `Cannot read ${key.replace('/', ' "')}": ${why}`;
+  `Cannot read ${key.replace('/', ' "')}": ${why.replace(/^Cannot accept ([A-Za-z]+ "[^"]*": )?/, '')}`;

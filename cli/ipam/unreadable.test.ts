@@ -21,11 +21,11 @@ test('ipam offers nothing for release because of what cannot be read, and names 
   const source = ['--datastore', join(world.directory, 'store.db'), '--agent', join(world.directory, 'no.sock')];
   const checked = margay(['ipam', 'check', ...source]);
   assert.equal(checked.status, 1);
-  assert.match(checked.stdout, /^not-checked: Cannot read Node "one": Cannot accept /m);
+  assert.match(checked.stdout, /^not-checked: Cannot read Node "one": (?!Cannot).+$/m);
   assert.match(checked.stdout, /^not-checked: node "one": its agent was not asked, or does not answer$/m);
   assert.doesNotMatch(checked.stdout, /block-of-no-node/);
   const shown = margay(['ipam', 'show', ...source]);
-  assert.match(shown.stderr, /^margay: Cannot read IPPool "a": Cannot accept /m);
+  assert.match(shown.stderr, /^margay: Cannot read IPPool "a": (?!Cannot).+$/m);
 
   const report = join(world.directory, 'report.json');
   const release = { kind: 'block', block: metadata.name, version: block.metadata.resourceVersion };
