@@ -1,7 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ipBlockSchema } from '../../datastore/resources/ip-block.ts';
 import { ipPool } from '../../test/support/ipam-world.ts';
-import { poolUses } from './uses.ts';
+import { blockUses, poolUses } from './uses.ts';
+
+const NOTHING = {
+  ...{ pools: [], blocks: [], reservations: [], pods: [], nodes: [], views: [], silent: [] },
+  ...{ unreadable: new Set<never>(), runtimes: new Map() },
+};
+
+test('blockUses() lists blocks by address', () => {
+  const blocks = ['10.244.149.0/24', '10.244.41.0/24', 'fd00:10:244::/120', '10.244.5.0/24'].map((cidr) =>
+    ipBlockSchema.parse({
+      ...{ apiVersion: 'margay.dev/v1alpha1', kind: 'IPBlock', metadata: { name: cidr.replaceAll(/[.:/]/g, '-') } },
+      spec: { cidr, pool: 'pods', node: 'n1' },
+    }),
+  );
+  const listed = blockUses({ ...NOTHING, blocks }).map(({ cidr }) => cidr);
+  assert.deepEqual(listed, ['10.244.5.0/24', '10.244.41.0/24', '10.244.149.0/24', 'fd00:10:244::/120']);
+});
 
 test('poolUses() says of a pool whether it serves pods, and why not', () => {
   const pools = [
@@ -11,8 +28,7 @@ test('poolUses() says of a pool whether it serves pods, and why not', () => {
     ipPool('services', '10.247.0.0/16', { allowedUses: ['LoadBalancer'] }),
     ipPool('plain-2', '10.244.128.0/17'),
   ];
-  const nothing = { blocks: [], reservations: [], pods: [], nodes: [], views: [], silent: [] };
-  const uses = poolUses({ ...nothing, pools, unreadable: new Set(), runtimes: new Map() });
+  const uses = poolUses({ ...NOTHING, pools });
   assert.deepEqual(
     uses.map(({ name, state, why }) => [name, state, why]),
     [

@@ -2,8 +2,8 @@
 import { blockSizeOf, type IpPool } from '../../datastore/resources/ip-pool.ts';
 import { podIps } from '../../datastore/resources/pod.ts';
 import { unfit } from '../../ipam/model/choose-pools.ts';
-import { type Cidr, cidrContains, cidrLength, cidrSize } from '../../lib/cidr.ts';
-import type { Ip } from '../../lib/ip.ts';
+import { type Cidr, cidrAddress, cidrContains, cidrLength, cidrSize } from '../../lib/cidr.ts';
+import { compareIp, type Ip } from '../../lib/ip.ts';
 import type { IpamWorld } from './world.ts';
 
 export type PoolUse = {
@@ -52,6 +52,7 @@ export function blockUses({ blocks, views }: IpamWorld, pool?: string): readonly
   const uses = new Map(said);
   return blocks
     .filter(({ spec }) => pool === undefined || spec.pool === pool)
+    .toSorted((a, b) => compareIp(cidrAddress(a.spec.cidr), cidrAddress(b.spec.cidr)))
     .map(({ spec }) => {
       const use = uses.get(`${spec.node} ${spec.cidr}`);
       return {
