@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,11 +109,13 @@ export async function agentNode(
   const controlSocket = join(directory, 'run', 'control.sock');
   const status = (): Promise<Record<string, unknown>> => getJson(controlSocket, '/v1/status');
   const launch = (): ChildProcess => {
+    // The agent's own descriptor: what it has written before it answers is in the file when the answer is here.
+    const log = openSync(logFile, 'a');
     const child = netns.spawn('sh', [join(ROOT, 'felix/start.sh'), '--config', config], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'ignore', log],
       env: { ...process.env, NODE_OPTIONS: execArgv.join(' ') },
     });
-    child.stderr?.pipe(createWriteStream(logFile, { flags: 'a' }));
+    closeSync(log);
     agent = child;
     return child;
   };
@@ -175,7 +177,7 @@ export async function agentNode(
           const { ready } = await status().catch(() => ({ ready: false }));
           return ready === true;
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs: 60_000 },
       );
     },
     kill: async () => {
@@ -206,6 +208,8 @@ async function runCni(
     stdio: ['pipe', 'pipe', 'inherit'],
     timeout: 30_000,
   });
+  // The executable may answer before it has read all of it.
+  child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   let stdout = '';
   child.stdout.on('data', (chunk: Buffer) => {

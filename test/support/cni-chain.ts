@@ -74,6 +74,8 @@ export function cniChain(
       stdio: ['pipe', 'pipe', 'inherit'],
       timeout: 60_000,
     });
+    // A plugin may answer before it has read all of it.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(JSON.stringify(config));
     let stdout = '';
     child.stdout?.on('data', (chunk: Buffer) => {
