@@ -1,23 +1,39 @@
-// An agent that takes no more calls: silent callers have all of its connections.
+// An agent that takes no more calls: slow callers have all of its connections.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { encodeFrame } from '../../cni/frame.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 
-/** As many as the server takes, see cni/server.ts; it drops silent ones after some seconds. */
+/** As many as the server takes, see cni/server.ts; it drops those that are silent for some seconds. */
 const MAX_CONNECTIONS = 1024;
 
-/** Runs `work` while every call to the agent behind `socket` is dropped. */
+/** The beginning of a call that is not over before 65535 bytes more: whoever sends one now and then is not dropped. */
+const BEGINNING = Buffer.from('MGY1\0\0\xff\xff', 'latin1');
+/** A fifth of the time after which the agent drops a caller. */
+const SIGN_OF_LIFE_MS = 1000;
+
+/** Runs `work` while every call to the agent behind `socket` is dropped. Calls are taken again when it resolves. */
 export async function whileBusy(socket: string, work: () => Promise<void>): Promise<void> {
-  const silent: Socket[] = [];
+  const slow: Socket[] = [];
+  const timer = setInterval(() => {
+    for (const each of slow) each.write('.');
+  }, SIGN_OF_LIFE_MS);
   try {
-    for (let n = 0; n < MAX_CONNECTIONS; n++) silent.push(await open(socket));
+    for (let n = 0; n < MAX_CONNECTIONS; n++) {
+      const caller = await open(socket);
+      caller.write(BEGINNING);
+      slow.push(caller);
+    }
     // The kernel takes connections before the agent does: one that is dropped is behind all of these.
     const last = await open(socket);
     if (!last.closed) await once(last, 'close', { signal: AbortSignal.timeout(30_000) });
     await work();
   } finally {
-    for (const each of silent) each.destroy();
+    clearInterval(timer);
+    for (const each of slow) each.destroy();
   }
+  // A call that comes together with the end of the others is dropped too.
+  await waitFor('the agent to take calls again', () => isTaken(socket));
 }
 
 async function open(path: string): Promise<Socket> {
@@ -25,6 +41,19 @@ async function open(path: string): Promise<Socket> {
   // What the agent does to it is not the question here.
   socket.on('error', () => undefined);
   return socket.resume();
+}
+
+/** Whether a call is answered, whatever the answer is. */
+async function isTaken(path: string): Promise<boolean> {
+  const socket = await open(path);
+  const answered = new Promise<boolean>((resolve) => {
+    socket.once('data', () => resolve(true));
+    socket.once('close', () => resolve(false));
+  });
+  socket.write(encodeFrame({ environment: { CNI_COMMAND: 'STATUS' }, stdin: new Uint8Array() }));
+  const taken = await answered;
+  socket.destroy();
+  return taken;
 }
 
 /** `undefined`: more connections wait for the agent than the kernel keeps for it. */
