@@ -74,15 +74,16 @@ export async function withCniRuntime(
     (await run('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], { timeout: 60_000 })).stdout;
   const cri = createCri(socket);
   const pods = new Set<string>();
-  await waitFor('containerd to answer', () => ctr('version').catch(() => undefined), { timeoutMs: 30_000 });
+  await waitFor('containerd to answer', () => ctr('version').catch(() => undefined), { timeoutMs: 60_000 });
   await ctr('images', 'import', '--snapshotter', 'native', writeBoxImage(at('image')));
   await waitFor(
     'the runtime to take the conflist',
     async () => {
       if (daemon.exitCode !== null) throw new Error(`containerd ended: ${readFileSync(at('log'), 'utf8')}`);
-      return (await cri.networkProblem()) === '';
+      // Its part for pods begins to serve after it has begun to answer.
+      return (await cri.networkProblem().catch(String)) === '';
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 60_000 },
   );
   const processOf = async (id: string): Promise<string> => {
     const line = (await ctr('tasks', 'list')).split('\n').find((text) => text.startsWith(id));
