@@ -4,16 +4,11 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '../lib/wait-for.ts';
+import { pings, reaches } from '../test/agent/world.ts';
 import { agentNode } from '../test/support/agent-node.ts';
 import { cniCaller } from '../test/support/cni-call.ts';
 import { cniPathsOf, ipamViewOf } from '../test/support/cni-state.ts';
-import { type TestNetns, testNetns } from '../test/support/netns.ts';
-
-const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
-  from.exec('ping', '-c1', '-W1', ip).then(
-    () => true,
-    () => false,
-  );
+import { testNetns } from '../test/support/netns.ts';
 
 test('live pods keep routes and policy when the journal is lost, and DEL frees them', async (t) => {
   const node = await agentNode(t);
@@ -40,7 +35,7 @@ test('live pods keep routes and policy when the journal is lost, and DEL frees t
     return (await node.sandbox('shop', name)).add();
   };
   const check = async (when: string): Promise<void> => {
-    assert.equal(await pings(web.netns, db.ip), true, `${when}: allowed`);
+    assert.equal(await reaches(web.netns, db.ip), true, `${when}: allowed`);
     assert.equal(await pings(other.netns, db.ip), false, `${when}: denied`);
   };
   await check('at first');
@@ -86,7 +81,7 @@ test('a lost journal is not made good from a datastore that was emptied', async 
   await node.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
   await node.start();
   const web = await node.addPod('shop', 'web');
-  assert.equal(await pings(node.netns, web.ip), true);
+  assert.equal(await reaches(node.netns, web.ip), true);
   await node.kill();
   for (const file of readdirSync(state)) if (file.startsWith('journal.db')) rmSync(join(state, file));
   const saved = [
@@ -107,7 +102,7 @@ test('a lost journal is not made good from a datastore that was emptied', async 
   }
   const isReady = async () => (await node.status().catch(() => ({ ready: false })))['ready'] === true;
   await waitFor('the agent to be ready', isReady, { timeoutMs: 30_000 });
-  assert.equal(await pings(node.netns, web.ip), true);
+  assert.equal(await reaches(node.netns, web.ip), true);
   const { assignments } = await ipamViewOf(node);
   assert.deepEqual(
     assignments.map(({ assignment: { pod, ips } }) => [pod, ...ips]),
@@ -131,6 +126,6 @@ test('a container that was taken up after a lost journal is not attached twice',
     const { exitCode, stdout } = await call({ ...web, ifName });
     assert.equal(exitCode, 1, ifName);
     assert.equal(JSON.parse(stdout).code, 100, stdout);
-    assert.equal(await pings(node.netns, ip), true, ifName);
+    assert.equal(await reaches(node.netns, ip), true, ifName);
   }
 });

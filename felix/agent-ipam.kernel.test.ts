@@ -59,7 +59,7 @@ test('live pods keep address and route when their pool is disabled, which can be
   await node.create(namespace('shop'));
   await node.start();
   const live = await node.addPod('shop', 'live');
-  const isReached = () => node.netns.exec('ping', '-c1', '-W1', live.ip);
+  const isReached = () => node.netns.exec('ping', '-c1', '-W10', live.ip);
   const found = (await node.store.get('IPPool', undefined, 'pods')) ?? assert.fail('no pool');
   const update = (spec: object) => node.store.update({ ...found, spec: { ...found.spec, ...spec } });
 

@@ -52,8 +52,8 @@ test('agents of one name give out of blocks of their own, say so, and make a los
   assert.deepEqual(await blocksOf(second), ofSecond);
   const c = await addPod(second, 'c');
   assert.ok(isIn(c.ip, ofSecond) && c.ip !== b.ip);
-  await second.netns.exec('ping', '-c1', '-W1', b.ip);
-  await first.netns.exec('ping', '-c1', '-W1', a.ip);
+  await second.netns.exec('ping', '-c1', '-W10', b.ip);
+  await first.netns.exec('ping', '-c1', '-W10', a.ip);
 
   // The operator has heard that the first is gone.
   await first.kill();

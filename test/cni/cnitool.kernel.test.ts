@@ -128,7 +128,7 @@ async function createWorld(t: TestContext, tool: string) {
     assert.equal(status, 0, stderr);
     return stdout;
   };
-  const pings = (from: TestNetns, ip: string): Promise<boolean> => succeeds(from.exec('ping', '-c1', '-W2', ip));
+  const pings = (from: TestNetns, ip: string): Promise<boolean> => succeeds(from.exec('ping', '-c1', '-W10', ip));
   /** What the web server says behind this port of the node, whose own connections are translated too. */
   const index = (port: number): Promise<string | undefined> =>
     node.netns.exec(...getOverHttp('198.51.100.11', port)).then(

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '../../lib/wait-for.ts';
+import { pings, reaches } from '../agent/world.ts';
 import { agentNode } from '../support/agent-node.ts';
 import { type CniOutcome, cniCaller } from '../support/cni-call.ts';
 import { cniPathsOf } from '../support/cni-state.ts';
@@ -22,8 +23,8 @@ test('containers without a pod are attached, talk, and obey policy', async (t) =
   const added = JSON.parse(succeeded(await call({ command: 'ADD', ...ids.web })));
   succeeded(await call({ command: 'ADD', ...ids.client }));
   const ip: string = added.ips[0].address.split('/')[0];
-  assert.equal(await pings(client, ip), true);
-  assert.equal(await pings(node.netns, ip), true);
+  assert.equal(await reaches(client, ip), true);
+  assert.equal(await reaches(node.netns, ip), true);
   const check = { command: 'CHECK', ...ids.web, config: { prevResult: added } };
   assert.equal(succeeded(await call(check)), '');
   assert.equal(codeOf(await call({ command: 'ADD', ...ids.web })), 100);
@@ -54,7 +55,7 @@ test('containers without a pod are attached, talk, and obey policy', async (t) =
   await gone(web);
   assert.match(await client.exec('ip', '-o', 'link'), /eth0/);
   const again = JSON.parse(succeeded(await call({ command: 'ADD', ...ids.web })));
-  assert.equal(await pings(client, again.ips[0].address.split('/')[0]), true);
+  assert.equal(await reaches(client, again.ips[0].address.split('/')[0]), true);
   const valid = [{ containerID: ids.web.containerId, ifname: 'eth0' }];
   succeeded(await call({ command: 'GC', config: { 'cni.dev/valid-attachments': valid } }));
   await gone(client);
@@ -76,13 +77,6 @@ test('calls for one container without a pod follow each other', async (t) => {
   const refused = answers.find(({ exitCode }) => exitCode === 1);
   assert.match(refused?.stdout ?? '', /"code":100,.*the container has \\"eth0\\" of network \\"network-\d\\"/);
 });
-
-async function pings(from: TestNetns, ip: string): Promise<boolean> {
-  return await from.exec('ping', '-c1', '-W1', ip).then(
-    () => true,
-    () => false,
-  );
-}
 
 const gone = (pod: TestNetns): Promise<unknown> =>
   waitFor('the link to go', async () => !/eth0/.test(await pod.exec('ip', '-o', 'link')), DEADLINE);

@@ -23,10 +23,10 @@ test('pods of two families talk at once, and policy holds for both', async (t) =
   assert.notEqual(six.web, six.client);
 
   // Without a tentative address and without a router's advertisement, the first packet counts.
-  await client.netns.exec('ping', '-c1', '-W2', six.web);
-  await client.netns.exec('ping', '-c1', '-W2', web.ip);
-  await web.netns.exec('ping', '-c1', '-W2', 'fd00:198:51::11');
-  await node.netns.exec('ping', '-c1', '-W2', six.web);
+  await client.netns.exec('ping', '-c1', '-W10', six.web);
+  await client.netns.exec('ping', '-c1', '-W10', web.ip);
+  await web.netns.exec('ping', '-c1', '-W10', 'fd00:198:51::11');
+  await node.netns.exec('ping', '-c1', '-W10', six.web);
   const routes = await node.netns.exec('ip', '-6', 'route');
   assert.match(routes, new RegExp(`^${six.web} dev ${web.hostIfName} proto 177 metric 1060`, 'm'));
   assert.match(routes, /^blackhole fd00:10:244:\S*\/120 .*proto 177/m);
@@ -60,6 +60,6 @@ test('one family alone is enough', async (t) => {
   const pod = await node.addPod('shop', 'web');
   assert.match(pod.ip, /^fd00:10:244:/);
   const other = await node.addPod('shop', 'other');
-  await other.netns.exec('ping', '-c1', '-W2', pod.ip);
+  await other.netns.exec('ping', '-c1', '-W10', pod.ip);
   assert.deepEqual(await pod.cni('CHECK'), { code: 0, stdout: '' });
 });
