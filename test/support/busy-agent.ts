@@ -1,7 +1,6 @@
 // An agent that takes no more calls: slow callers have all of its connections.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { encodeFrame } from '../../cni/frame.ts';
 import { waitFor } from '../../lib/wait-for.ts';
 
 /** As many as the server takes, see cni/server.ts; it drops those that are silent for some seconds. */
@@ -12,7 +11,7 @@ const BEGINNING = Buffer.from('MGY1\0\0\xff\xff', 'latin1');
 /** A fifth of the time after which the agent drops a caller. */
 const SIGN_OF_LIFE_MS = 1000;
 
-/** Runs `work` while every call to the agent behind `socket` is dropped. Calls are taken again when it resolves. */
+/** Runs `work` while every call to the agent behind `socket` is dropped. */
 export async function whileBusy(socket: string, work: () => Promise<void>): Promise<void> {
   const slow: Socket[] = [];
   const timer = setInterval(() => {
@@ -32,8 +31,6 @@ export async function whileBusy(socket: string, work: () => Promise<void>): Prom
     clearInterval(timer);
     for (const each of slow) each.destroy();
   }
-  // A call that comes together with the end of the others is dropped too.
-  await waitFor('the agent to take calls again', () => isTaken(socket));
 }
 
 async function open(path: string): Promise<Socket> {
@@ -41,19 +38,6 @@ async function open(path: string): Promise<Socket> {
   // What the agent does to it is not the question here.
   socket.on('error', () => undefined);
   return socket.resume();
-}
-
-/** Whether a call is answered, whatever the answer is. */
-async function isTaken(path: string): Promise<boolean> {
-  const socket = await open(path);
-  const answered = new Promise<boolean>((resolve) => {
-    socket.once('data', () => resolve(true));
-    socket.once('close', () => resolve(false));
-  });
-  socket.write(encodeFrame({ environment: { CNI_COMMAND: 'STATUS' }, stdin: new Uint8Array() }));
-  const taken = await answered;
-  socket.destroy();
-  return taken;
 }
 
 /** `undefined`: more connections wait for the agent than the kernel keeps for it. */
