@@ -26,14 +26,14 @@ test('hostile input does no harm', async (t) => {
   await node.start();
   const { socket, spool } = cniPathsOf(node);
   const { call } = cniCaller({ socket, spool });
-  const pid = agentPid(node);
+  const pid = node.pid();
   const pod = await testNetns(t, 'pod');
   const id = { containerId: 'c1', netns: pod.path, pod: 'web' };
   const expectServing = async (): Promise<void> => {
     const added = await call({ command: 'ADD', ...id });
     assert.equal(added.exitCode, 0, added.stdout);
     assert.equal((await call({ command: 'DEL', ...id })).exitCode, 0);
-    assert.equal(agentPid(node), pid, 'the same process');
+    assert.ok(processesOf(node).includes(pid), 'the same process');
   };
   await expectServing();
   const before = { kilobytes: residentOf(pid), descriptors: descriptorsOf(pid) };
@@ -222,8 +222,8 @@ const closedOf = (socket: Socket): Promise<void> =>
     socket.once('close', () => resolve());
   });
 
-const agentPid = (node: AgentNode): number =>
-  Number(execFileSync('ip', ['netns', 'pids', node.netns.name], { encoding: 'utf8' }).split('\n')[0]);
+const processesOf = (node: AgentNode): readonly number[] =>
+  execFileSync('ip', ['netns', 'pids', node.netns.name], { encoding: 'utf8' }).split('\n').map(Number);
 
 const residentOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
