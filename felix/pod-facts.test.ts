@@ -39,6 +39,6 @@ test('podFacts() knows pods by name and uid, and waits a little for them', async
     });
   }
   let calls = 0;
-  const late = await podFacts((key) => (++calls > 4 ? world.get(key) : undefined), { namespace: 'shop', pod: 'web' });
+  const late = await podFacts((key) => (++calls > 1 ? world.get(key) : undefined), { namespace: 'shop', pod: 'web' });
   assert.deepEqual(late, known);
 });

@@ -148,7 +148,7 @@ async function expectRoutes(
       .join('\n');
     return last === [...expected].sort().join('\n');
   };
-  await waitFor(`routes ${expected.join(', ')}`, read, { timeoutMs: 15_000 }).catch((error: unknown) => {
+  await waitFor(`routes ${expected.join(', ')}`, read).catch((error: unknown) => {
     throw new Error(`Found instead:\n${last}`, { cause: error });
   });
 }
@@ -274,10 +274,8 @@ test('with thousands of gateways routes name next hop objects, which go with the
   await ip('link', 'set', 'up0', 'down');
   await ip('link', 'set', 'up0', 'up');
   await ip('-6', 'address', 'replace', 'fd00:198::11/64', 'dev', 'up0', 'nodad');
-  await waitFor('all of it again', async () => (await objects()).length === 2101, { timeoutMs: 20_000 });
-  await waitFor('its routes', async () => /nhid \d+/.test(await nextHopsOf('fd00:10:244:9::/64')), {
-    timeoutMs: 20_000,
-  });
+  await waitFor('all of it again', async () => (await objects()).length === 2101);
+  await waitFor('its routes', async () => /nhid \d+/.test(await nextHopsOf('fd00:10:244:9::/64')));
   learn(path('fd00:10:244:7::/64', 'fd00:199::12'));
   await expect(['fd00:10:244:7::/64 via fd00:199::12 dev up1']);
   await waitFor('no object to be left', async () => (await objects()).length === 0);

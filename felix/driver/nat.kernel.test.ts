@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { waitFor } from '../../lib/wait-for.ts';
+import { pings, reaches } from '../../test/agent/world.ts';
 import { type AgentNode, agentNode } from '../../test/support/agent-node.ts';
-import { type TestNetns, testNetns } from '../../test/support/netns.ts';
+import { testNetns } from '../../test/support/netns.ts';
 import { withoutOwnerName } from '../../test/support/without-owner-name.ts';
 
 const OUTSIDE = '203.0.113.10';
@@ -17,12 +18,6 @@ const SEEN = `table inet seen {
     meta l4proto { tcp, udp } add @dialled { ip saddr . meta l4proto . th dport }
   }
 }`;
-
-const pings = async (from: TestNetns, ip: string): Promise<boolean> =>
-  from.exec('ping', '-c1', '-W1', ip).then(
-    () => true,
-    () => false,
-  );
 
 async function updatePool(node: AgentNode, spec: object): Promise<void> {
   const pool = await node.store.get('IPPool', undefined, 'pods');
@@ -48,19 +43,21 @@ test('pods of a pool with natOutgoing reach a host that has no way back', async 
 
   await updatePool(node, { natOutgoing: true });
   await waitFor('the ping to pass', () => pings(pod.netns, OUTSIDE));
-  assert.equal(await pings(pod.netns, INSIDE_POOL), true, 'it is in no pool yet');
+  assert.equal(await reaches(pod.netns, INSIDE_POOL), true, 'it is in no pool yet');
 
   await outside.exec('nft', SEEN);
   /** As whom the pod came to the ports outside: as its node, or as itself. */
-  const seenAs = async (protocol: 'tcp' | 'udp', ports: readonly number[]): Promise<Record<number, string>> => {
-    await outside.exec('nft', 'flush', 'set', 'inet', 'seen', 'dialled');
-    const dials = ports.map((port) => `(echo > /dev/${protocol}/${OUTSIDE}/${port}) 2> /dev/null &`).join('\n');
-    // Nobody listens, or the answer has no way.
-    await pod.netns.exec('timeout', '0.5', 'bash', '-c', `${dials}\nwait`).catch(() => {});
-    const seen = await outside.exec('nft', 'list', 'set', 'inet', 'seen', 'dialled');
-    const found = seen.matchAll(new RegExp(`(\\S+) \\. ${protocol} \\. (\\d+)`, 'g'));
-    return Object.fromEntries([...found].map(([, ip, port]) => [Number(port), ip === pod.ip ? 'itself' : String(ip)]));
-  };
+  const seenAs = (protocol: 'tcp' | 'udp', ports: readonly number[]): Promise<Record<number, string>> =>
+    waitFor('each port to have been dialled', async () => {
+      await outside.exec('nft', 'flush', 'set', 'inet', 'seen', 'dialled');
+      const dials = ports.map((port) => `(echo > /dev/${protocol}/${OUTSIDE}/${port}) 2> /dev/null &`).join('\n');
+      // Nobody listens, or the answer has no way. Half a second may be too short for all of it to have been sent.
+      await pod.netns.exec('timeout', '0.5', 'bash', '-c', `${dials}\nwait`).catch(() => {});
+      const seen = await outside.exec('nft', 'list', 'set', 'inet', 'seen', 'dialled');
+      const found = [...seen.matchAll(new RegExp(`(\\S+) \\. ${protocol} \\. (\\d+)`, 'g'))];
+      const byPort = new Map(found.map(([, ip, port]) => [Number(port), ip === pod.ip ? 'itself' : String(ip)]));
+      return byPort.size === ports.length && Object.fromEntries(byPort);
+    });
   const NODE = '198.51.100.11';
   assert.deepEqual(await seenAs('tcp', [80, 179, 1179, 2179, 3179]), {
     80: NODE,
@@ -96,13 +93,13 @@ test('pods of a pool with natOutgoing reach a host that has no way back', async 
     spec: { cidr: '10.250.0.0/16', disabled: true },
   });
   await waitFor('what lies in a pool to be reached as it is', async () => !(await pings(pod.netns, INSIDE_POOL)));
-  assert.equal(await pings(pod.netns, OUTSIDE), true);
+  assert.equal(await reaches(pod.netns, OUTSIDE), true);
 
   const listing = async (): Promise<string> =>
     withoutOwnerName(await node.netns.exec('nft', '-a', 'list', 'table', 'inet', 'margay-nat'));
   const before = await listing();
   await node.kill();
-  assert.equal(await pings(pod.netns, OUTSIDE), true, 'it outlives the agent');
+  assert.equal(await reaches(pod.netns, OUTSIDE), true, 'it outlives the agent');
   await node.start();
   assert.equal(await listing(), before, 'adopted as it is');
 
@@ -121,7 +118,7 @@ test('somebody else deletes the translation, and it comes back', async (t) => {
     );
   await waitFor('the table', isThere);
   await node.netns.exec('nft', 'flush', 'chain', 'inet', 'margay-nat', 'postrouting');
-  await waitFor('the rule to be back', isThere, { timeoutMs: 5000 });
+  await waitFor('the rule to be back', isThere);
   await node.netns.exec('nft', 'delete', 'table', 'inet', 'margay-nat');
-  await waitFor('the table to be back', isThere, { timeoutMs: 5000 });
+  await waitFor('the table to be back', isThere);
 });
