@@ -56,10 +56,11 @@ for (const { name, given, expected } of rows) {
 }
 
 test('unclaimedBlocks() of a huge pool costs no more than what is read', () => {
-  const started = performance.now();
+  const before = process.cpuUsage();
   assert.equal(blockCount(pool('fd00::/8', 128)), 1n << 120n);
   for (let i = 0; i < 50; i++) unclaimedBlocks(pool('fd00::/8', 128), `node-${i}`, cidrs('fd00::/16')).next();
-  assert.ok(performance.now() - started < 1000);
+  // Not by the clock, which goes on while others have the processor.
+  assert.ok(process.cpuUsage(before).user < 1_000_000);
 });
 
 test('unclaimedBlocks() starts each node elsewhere, and a node always at the same place', () => {
