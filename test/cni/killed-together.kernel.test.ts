@@ -119,7 +119,7 @@ async function createWorld(t: TestContext) {
     );
   return {
     node,
-    state: async () => (await Promise.all(pods.map((pod) => cniState(node, pod)))).flat().map(withoutOrder),
+    state: async () => (await cniState(node, ...pods)).map(withoutOrder),
     addAll: (which = everyone) => all('ADD', which),
     deleteAll: async (which = everyone) => {
       for (const answer of await all('DEL', which)) succeeded(answer);

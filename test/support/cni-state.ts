@@ -1,5 +1,5 @@
 // Everything that attaching pods leaves on a node, as text that two runs can be compared by: links, routes, rules with
-// their set elements, the journal, the spool, and a pod's own namespace.
+// their set elements, the journal, the spool, and the namespaces of pods.
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { askAgent } from '../../cli/ipam/ask-agent.ts';
@@ -29,7 +29,7 @@ export const ipamViewOf = async (node: AgentNode): Promise<IpamView> =>
   ipamViewSchema.parse(JSON.parse(await askAgent(node.controlSocket, 'GET', '/v1/ipam')));
 
 /** As lines. What may differ between runs is replaced: addresses of pods, random hardware addresses, numbers, counters. */
-export async function cniState(node: AgentNode, pod: TestNetns): Promise<readonly string[]> {
+export async function cniState(node: AgentNode, ...pods: readonly TestNetns[]): Promise<readonly string[]> {
   const view = await ipamViewOf(node);
   const journal = view.assignments.map(({ assignment: { handle, ips, state, hostIfName, netns } }) => {
     return [handle, ips.join(), state, hostIfName, netns].join(' ');
@@ -44,18 +44,15 @@ export async function cniState(node: AgentNode, pod: TestNetns): Promise<readonl
   const [links = '', routes = '', rules = ''] = (
     await node.netns.exec('sh', '-c', commands('ip -o link', 'ip route show table all', 'nft -nn list ruleset'))
   ).split(BETWEEN);
-  const inPod = await pod.exec(
-    'sh',
-    '-c',
-    commands('ip -o link', 'ip -o address show scope global', 'ip route', 'ip neighbour'),
-  );
+  const inPod = commands('ip -o link', 'ip -o address show scope global', 'ip route', 'ip neighbour');
+  const inside = await Promise.all(pods.map(({ exec }) => exec('sh', '-c', inPod)));
   const parts = {
     journal: [...journal, ...used, ...view.keptOut.map((ip) => `kept out ${ip}`)].join('\n'),
     spool: spooled(node).join('\n'),
     links: ours(links.replaceAll('\\', ' '), /mgy/),
     routes: ours(routes, /proto 177/),
     rules: withoutOwnerName(rules),
-    pod: inPod,
+    ...Object.fromEntries(inside.map((text, n) => [`pod ${n}`, text])),
   };
   return Object.entries(parts).flatMap(([name, text]) =>
     comparable(text)
