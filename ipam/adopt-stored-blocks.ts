@@ -1,5 +1,4 @@
 // Brings the node's blocks in line with the datastore: at start, and again whenever the two may disagree.
-import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Log } from '../lib/log.ts';
@@ -12,6 +11,7 @@ import type { OwnHolder } from './model/block-holder.ts';
 import type { NodeIdentity } from './model/node-identity.ts';
 import { ownNode } from './own-node.ts';
 import type { BlockDoubt } from './refusals.ts';
+import { whyUnreadable } from './unreadable-block.ts';
 
 export type AdoptionParts = {
   readonly store: Store;
@@ -121,18 +121,10 @@ async function createAgain(store: Store, block: KnownBlock, own: NodeIdentity): 
   try {
     if (await createBlock(store, block, own)) return { kind: 'created' };
   } catch (error) {
-    if (isInvalid(error)) return { kind: 'impossible', why: error.message };
-    throw error;
+    if (!(error instanceof StoreError && error.code === 'invalid')) throw error;
+    return { kind: 'impossible', why: error.message };
   }
   // Lists leave out what cannot be read: to read them once more would not show it.
-  const name = ipBlockName(block.cidr);
-  try {
-    await store.get('IPBlock', undefined, name);
-  } catch (error) {
-    if (isInvalid(error)) return { kind: 'unreadable', why: `Cannot read IPBlock "${name}": ${error.message}` };
-    throw error;
-  }
-  return { kind: 'taken' };
+  const why = await whyUnreadable(store, block.cidr);
+  return why === undefined ? { kind: 'taken' } : { kind: 'unreadable', why };
 }
-
-const isInvalid = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'invalid';

@@ -1,4 +1,6 @@
 // Lists leave out what cannot be read: whether an IPBlock is there all the same.
+import { unreadableSentence } from '../datastore/read-snapshot.ts';
+import { resourceKey } from '../datastore/resources/index.ts';
 import { ipBlockName } from '../datastore/resources/ip-block.ts';
 import { type Store, StoreError } from '../datastore/store.ts';
 import type { Cidr } from '../lib/cidr.ts';
@@ -11,6 +13,6 @@ export async function whyUnreadable(store: Pick<Store, 'get'>, block: Cidr): Pro
     return undefined;
   } catch (error) {
     if (!(error instanceof StoreError && error.code === 'invalid')) throw error;
-    return `Cannot read IPBlock "${name}": ${error.message}`;
+    return unreadableSentence([resourceKey('IPBlock', undefined, name), error.message]);
   }
 }
