@@ -85,6 +85,12 @@ test('parseRequest() takes null for an empty list of a GC, and no list for a mis
   assert.deepEqual(listed, { kind: 'gc', network: 'margay', valid: new Set(['margay.a.eth0']) });
   assert.deepEqual(gc([{ containerID: 'a', ifname: 'eth0' }], 'cni.dev/attachments'), listed);
   for (const wrong of [undefined, 'a', [null], [{ containerID: 'a' }]]) assert.throws(() => gc(wrong), { code: 7 });
+  // Of as many as fit into a megabyte the first is told, and the others cost nothing.
+  const message =
+    'Cannot use the network configuration: ["cni.dev/valid-attachments"][1].ifname: is missing, expected a string';
+  assert.throws(() => gc([{ containerID: 'a', ifname: 'eth0' }, { containerID: 'b' }, ...Array(100_000).fill(0)]), {
+    message,
+  });
 });
 
 test('parseRequest() refuses bad input with the number of the specification', async (t) => {

@@ -73,8 +73,22 @@ const networkSchema = z.looseObject({
   name: z.string().regex(NAME, 'expected letters, digits, dots, dashes and underscores, at most 128'),
 });
 
-/** A runtime in Go that has no attachment may say so with `null`. */
-const attachmentsSchema = z.array(attachmentSchema).nullish();
+/** A runtime in Go that has no attachment may say so with `null`. The first that is wrong is told: a list may be long. */
+const attachmentsSchema = z
+  .array(z.unknown())
+  .transform((list, context) => {
+    const read: z.output<typeof attachmentSchema>[] = [];
+    for (const [index, each] of list.entries()) {
+      const parsed = attachmentSchema.safeParse(each);
+      if (!parsed.success) {
+        for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [index, ...issue.path] });
+        return z.NEVER;
+      }
+      read.push(parsed.data);
+    }
+    return read;
+  })
+  .nullish();
 
 /** The text of CNI SPEC 1.1.0 names the list in both ways. */
 const gcSchema = networkSchema.extend({
