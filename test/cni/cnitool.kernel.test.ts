@@ -15,7 +15,8 @@ import { getOverHttp } from '../support/outside-host.ts';
 
 const DEBIAN_PORTMAP = '/usr/lib/cni/portmap';
 const DEADLINE = { timeoutMs: 60_000 };
-const [TOOL, PORTMAP]: readonly GoProgram[] = [await cnitool(), await newestPortmap()];
+// Side by side: each may take as long as half of what a file may.
+const [TOOL, PORTMAP]: readonly GoProgram[] = await Promise.all([cnitool(), newestPortmap()]);
 
 if (TOOL?.kind === 'built' && PORTMAP?.kind === 'built') {
   const [tool, portmap] = [TOOL.program, PORTMAP.program];
