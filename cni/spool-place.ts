@@ -31,8 +31,12 @@ export function createSpoolPlace(own: string, log: Log): SpoolPlace {
   };
 }
 
-/** Links and mounts give a folder several paths. One of them may not be there yet. */
+/** Links and mounts give a folder several paths. One of them may not be there yet, or be no path at all. */
 function isSameFolder(a: string, b: string): boolean {
-  const [first, second] = [a, b].map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }));
-  return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
+  try {
+    const [first, second] = [a, b].map((path) => statSync(path, { bigint: true }));
+    return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
+  } catch {
+    return false;
+  }
 }
